@@ -1,0 +1,105 @@
+"""The record of one trial, as every part of `nas` reads it; neither torch nor Optuna here."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from search_spaces.space import Value
+from search_spaces.spec import ArchitectureSpec
+from trainer.measurement import EpochMetrics
+
+
+class State(StrEnum):
+    """Where a trial is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more happens to the trial."""
+        return self in (State.COMPLETE, State.PRUNED, State.FAILED)
+
+
+class Source(StrEnum):
+    """Who chose the architecture, which decides what may be concluded from it."""
+
+    RANDOMISED = "randomised"
+    """A row of the balanced random design; never pruned. Unbiased."""
+    ADAPTIVE = "adaptive"
+    """Chosen by the sampler, or enqueued by a person."""
+    ANCHOR = "anchor"
+    """A hand-designed network for comparison (plain, full identity), on fresh seeds."""
+    FINALIST = "finalist"
+    """One of the best trials retrained on a fresh seed."""
+    PAIRED = "paired"
+    """A paired retraining of an ablation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial of a study, or of its `.repeats`; what a CSV does not say is None or empty."""
+
+    number: int
+    state: State
+    source: Source
+    decisions: dict[str, Value]
+    """Answers by name (`depth.stage1`, `skip.stage1.block1`), only those that exist."""
+    value: float | None = None
+    """The study's metric at the last epoch."""
+    spec: ArchitectureSpec | None = None
+    spec_id: str | None = None
+    seed: int | None = None
+    lr: float | None = None
+    name: str | None = None
+    """Anchors: `plain-32`, `identity-32`, with the number of layers."""
+    of_trial: int | None = None
+    """Finalists: number of the search trial whose architecture is retrained."""
+    reason: str | None = None
+    """Why it failed: `oom`, `diverged`, `error` or `lost`; or why it was pruned."""
+    message: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    """`val_log_loss` (nats), `val_accuracy` in [0, 1], `train_loss` (nats) at the last epoch;
+    `test_log_loss`, `test_accuracy` where measured."""
+    history: tuple[EpochMetrics, ...] = ()
+    epochs_done: int = 0
+    seconds: float | None = None
+    """Wall time in training and validation, all attempts."""
+    peak_memory_bytes: int | None = None
+    params: int | None = None
+    macs: int | None = None
+    gradient_norms: tuple[float, ...] = ()
+    """Per block at initialisation, in network order."""
+    device: str | None = None
+    attempts: int = 1
+    wandb_id: str | None = None
+
+    @property
+    def layers(self) -> int | None:
+        """Layers with weights, where the spec is known."""
+        return self.spec.layers if self.spec else None
+
+    def to_row(self) -> dict[str, Any]:
+        """Return one flat row: the columns of `nas report --csv`, then the rest that is known."""
+        return {
+            "trial": self.number,
+            "state": self.state.value,
+            "source": self.source.value,
+            "value": self.value,
+            "seed": self.seed,
+            "lr": self.lr,
+            **self.decisions,
+            **self.metrics,
+            "name": self.name,
+            "of_trial": self.of_trial,
+            "reason": self.reason,
+            "spec_id": self.spec_id,
+            "layers": self.layers,
+            "params": self.params,
+            "macs": self.macs,
+            "epochs_done": self.epochs_done,
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,122 @@
+"""What comes out of training a candidate: frozen results with units; no torch here."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from search_spaces.spec import ArchitectureSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One training to be done."""
+
+    key: str
+    """Name of this training, also of its checkpoint; unique within a study."""
+    spec: ArchitectureSpec
+    seed: int
+    """Master of all its randomness: initial weights, order of the images, augmentation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """What one finished epoch measured."""
+
+    epoch: int
+    """Finished epochs, from 1."""
+    train_loss: float
+    """Mean training loss over the epoch, nats."""
+    val_log_loss: float
+    """Mean negative log-likelihood of the validation split, nats."""
+    val_accuracy: float
+    """Share of the validation split classified rightly, in [0, 1]."""
+    lr: float
+    """Learning rate at the end of the epoch."""
+    seconds: float
+    """Wall time of the epoch, validation included."""
+
+
+class Reason(StrEnum):
+    """Why a training failed."""
+
+    OOM = "oom"
+    DIVERGED = "diverged"
+    ERROR = "error"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A training that ended as planned or was stopped by `Progress`."""
+
+    key: str
+    spec_id: str
+    seed: int
+    stopped: bool
+    """Whether `Progress` ended it before the last epoch."""
+    history: tuple[EpochMetrics, ...]
+    """All epochs, those before a resume included."""
+    resumed_from_epoch: int
+    """Finished epochs found in the checkpoint; 0 for a fresh start."""
+    seconds: float
+    """Wall time of this attempt in training and validation."""
+    setup_seconds: float
+    """Wall time of this attempt outside training: building, evidence, checkpoint reading."""
+    peak_memory_bytes: int
+    """Peak device memory; on the CPU the peak resident memory of the process."""
+    params: int
+    macs: int
+    gradient_norms: tuple[float, ...]
+    """Per block, in network order: L2 norm of its branch's gradient on the first batch at
+    initialisation."""
+    device: str
+    path: str
+    """Which way it was trained, and why, such as `alone`."""
+    test_log_loss: float | None = None
+    """Nats; only where the test split was asked for."""
+    test_accuracy: float | None = None
+    """In [0, 1]; only where the test split was asked for."""
+
+    @property
+    def last(self) -> EpochMetrics:
+        """The last epoch: a trial's value is the last epoch's, not its best."""
+        return self.history[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Measurement":
+        """Read what `to_dict` wrote."""
+        history = tuple(EpochMetrics(**epoch) for epoch in data["history"])
+        norms = tuple(data["gradient_norms"])
+        return cls(**{**data, "history": history, "gradient_norms": norms})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A training that did not end as planned."""
+
+    key: str
+    spec_id: str
+    seed: int
+    reason: Reason
+    message: str
+    """Exception type and text, in one line."""
+    traceback: str
+    """The whole traceback, for the log."""
+    history: tuple[EpochMetrics, ...]
+    """Epochs finished before it failed."""
+    seconds: float
+    """Wall time until it failed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Failure":
+        """Read what `to_dict` wrote."""
+        history = tuple(EpochMetrics(**epoch) for epoch in data["history"])
+        return cls(**{**data, "reason": Reason(data["reason"]), "history": history})
