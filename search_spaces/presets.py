@@ -10,9 +10,10 @@ import re
 
 from search_spaces.errors import SpecError
 from search_spaces.shapes import block_shapes
-from search_spaces.spec import ArchitectureSpec, InputShape, Kind, StageSpec
+from search_spaces.spec import ArchitectureSpec, InputShape, Kind, Place, StageSpec
 
-_NAME = re.compile(r"^(plain|resnet)-(\d+)(?:-([bc]))?$")
+_NAME = re.compile(r"(plain|resnet)-([0-9]{1,4})(?:-([bc]))?")
+_MOST_LAYERS = 1202
 
 
 def preset(name: str) -> ArchitectureSpec:
@@ -21,17 +22,18 @@ def preset(name: str) -> ArchitectureSpec:
     Raises:
         SpecError: No network has that name.
     """
-    match = _NAME.match(name)
+    match = _NAME.fullmatch(name)
     layers = int(match[2]) if match else 0
-    if match is None or layers < 8 or (layers - 2) % 6 or (match[1] == "plain" and match[3]):
+    exists = 8 <= layers <= _MOST_LAYERS and (layers - 2) % 6 == 0
+    if match is None or not exists or (match[1] == "plain" and match[3]):
         raise SpecError(
             f"Unknown preset {name!r}. Known: plain-N and resnet-N, resnet-N-b, resnet-N-c with "
-            "N = 6n + 2 layers, such as plain-20, resnet-56, resnet-110-c."
+            f"N = 6n + 2 layers, 8 to {_MOST_LAYERS}, such as plain-20, resnet-56, resnet-110-c."
         )
     plain = cifar_network(blocks=(layers - 2) // 6)
     if match[1] == "plain":
         return plain
-    kinds = {}
+    kinds: dict[Place, Kind] = {}
     for shape in block_shapes(plain):
         projects = match[3] == "c" or (match[3] == "b" and shape.changes_shape)
         kinds[shape.place] = Kind.PROJECTION if projects else Kind.IDENTITY

@@ -1,4 +1,4 @@
-"""Shipped search spaces by name, and the user's own by class path; no torch here."""
+"""Shipped search spaces by name; no torch here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def resolve_space(config: Mapping[str, Any]) -> dict[str, Any]:
         SpaceError: The name, a field or a value is not known.
     """
     name = config.get("name", "residual")
-    if name not in _SHIPPED:
+    if not isinstance(name, str) or name not in _SHIPPED:
         raise SpaceError(f"Unknown search space {name!r}. {did_you_mean(str(name), _SHIPPED)}")
     model, _ = _SHIPPED[name]
     try:

@@ -79,6 +79,18 @@ class ResidualSpace(SearchSpace):
         """`max_blocks` in every stage."""
         return (self.config.max_blocks,) * self.config.stages
 
+    @property
+    def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
+        """Equal stages of the fewest, the middle and the most blocks."""
+        low, high = self.config.min_blocks, self.config.max_blocks
+        blocks = sorted({low, (low + high) // 2, high})
+        return tuple((number,) * self.config.stages for number in blocks)
+
+    def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
+        """Return the network of these depths with one kind of shortcut everywhere."""
+        plain = self.spec(depths, {})
+        return self.spec(depths, dict.fromkeys(plain.places(), kind))
+
     def decide(self, choose: Choose) -> ArchitectureSpec:
         """Ask the depth of every stage, then the kind of every block."""
         depth_choices = tuple(range(self.config.min_blocks, self.config.max_blocks + 1))

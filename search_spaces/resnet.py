@@ -70,7 +70,8 @@ def build_candidate(
     """
     if generator is None:
         return CandidateResNet(spec)
-    with torch.random.fork_rng(devices=[]):
+    # torch does not annotate fork_rng.
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         network = CandidateResNet(spec)
     initialise(network, generator)
     return network

@@ -32,7 +32,7 @@ def block_shapes(spec: ArchitectureSpec) -> tuple[BlockShape, ...]:
 
     3x3 convolutions with padding 1 keep the size at stride 1 and give ceil(size / stride) else.
     """
-    shapes = []
+    shapes: list[BlockShape] = []
     channels, height, width = spec.stem_width, spec.input.height, spec.input.width
     for index, stage in enumerate(spec.stages, start=1):
         for block in range(1, stage.blocks + 1):

@@ -1,14 +1,14 @@
 """What a search space is: a set of specs with named decisions; no torch here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from search_spaces.errors import SpaceError
-from search_spaces.spec import ArchitectureSpec
+from search_spaces.spec import ArchitectureSpec, Kind
 
 Value = int | str
 """What a decision may be answered with."""
@@ -54,9 +54,10 @@ class TrialLike(Protocol):
 class SearchSpace(ABC):
     """A set of architecture specs, reached by answering named decisions.
 
-    A subclass defines `decide`, `decisions` and `size`; the rest follows from these. `decide` is
-    called once per candidate and asks only the decisions that exist given the answers so far;
-    `decisions` is its inverse. The contract suite is `tests/contracts/space_contract.py`.
+    A subclass defines `decide`, `decisions`, `size`, and for the report `deepest`,
+    `anchor_depths` and `uniform`; the rest follows from these. `decide` is called once per
+    candidate and asks only the decisions that exist given the answers so far; `decisions` is its
+    inverse. The contract suite is `tests/contracts/space_contract.py`.
     """
 
     @abstractmethod
@@ -80,6 +81,21 @@ class SearchSpace(ABC):
     @abstractmethod
     def deepest(self) -> tuple[int, ...]:
         """Blocks per stage of the deepest networks, where every position exists."""
+
+    @property
+    @abstractmethod
+    def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
+        """Blocks per stage at which hand-designed networks are trained for comparison.
+
+        From the shallowest to `deepest`, which is the last.
+        """
+
+    @abstractmethod
+    def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
+        """Return the network of these blocks per stage whose blocks all have `kind`.
+
+        It need not be in the space: a space without the kind `none` still has a plain network.
+        """
 
     def contains(self, spec: ArchitectureSpec) -> bool:
         """Say whether `spec` is in the space."""
@@ -108,7 +124,7 @@ class SearchSpace(ABC):
 
         return self.decide(choose)
 
-    def from_decisions(self, answers: dict[str, Value]) -> ArchitectureSpec:
+    def from_decisions(self, answers: Mapping[str, Value]) -> ArchitectureSpec:
         """Build the spec from named answers, such as a trial's parameters.
 
         Raises:

@@ -11,14 +11,24 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from search_spaces.errors import SpecError, did_you_mean
 
 SCHEMA_VERSION = 1
-_PLACE = re.compile(r"^stage([1-9]\d*)\.block([1-9]\d*)$")
+_PLACE = re.compile(r"stage([1-9][0-9]*)\.block([1-9][0-9]*)")
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+"""How many of something, >= 1; no text and no truth value is taken for a number."""
 
 
 class Kind(StrEnum):
@@ -63,7 +73,7 @@ class Place(NamedTuple):
         Raises:
             SpecError: The text has another form.
         """
-        match = _PLACE.match(text)
+        match = _PLACE.fullmatch(text)
         if match is None:
             raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text!r}.")
         return cls(int(match[1]), int(match[2]))
@@ -76,21 +86,21 @@ class _Frozen(BaseModel):
 class InputShape(_Frozen):
     """Images that the network takes, as the data set gives them."""
 
-    channels: int = Field(ge=1)
-    height: int = Field(ge=1)
+    channels: Count
+    height: Count
     """In px."""
-    width: int = Field(ge=1)
+    width: Count
     """In px."""
 
 
 class StageSpec(_Frozen):
     """Consecutive blocks with one output shape."""
 
-    blocks: int = Field(ge=1)
+    blocks: Count
     """How many residual blocks, >= 1."""
-    width: int = Field(ge=1)
+    width: Count
     """Output channels of every block."""
-    stride: int = Field(ge=1, le=4)
+    stride: int = Field(strict=True, ge=1, le=4)
     """Stride of the first block; the others have 1."""
 
 
@@ -105,18 +115,28 @@ class SkipSpec(_Frozen):
     """Block at whose addition the edge ends; equal to `start` for the classic block (span 1)."""
     kind: Literal[Kind.IDENTITY, Kind.PROJECTION]
 
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _check_kind(cls, word: object) -> Kind:
+        kind = Kind.parse(str(word))
+        if kind is Kind.NONE:
+            raise SpecError(
+                "An edge must be an identity or a projection, got kind='none'. Leave the edge out."
+            )
+        return kind
+
 
 class ArchitectureSpec(_Frozen):
     """A candidate architecture, complete and canonical.
 
-    Two specs that build the same network are equal and share a `spec_id`: edges are kept in
-    network order, and nothing is stored that the network does not use.
+    Two specs that build the same network share a `spec_id`: edges are kept in network order, and
+    nothing is stored that the network does not use.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     input: InputShape
-    num_classes: int = Field(ge=2)
-    stem_width: int = Field(ge=1)
+    num_classes: int = Field(strict=True, ge=2)
+    stem_width: Count
     """Output channels of the 3x3 stem convolution."""
     block: Literal["basic"] = "basic"
     """Residual branch: two 3x3 convolutions, batch norm, ReLU after the addition."""
@@ -128,7 +148,7 @@ class ArchitectureSpec(_Frozen):
         places = {place: index for index, place in enumerate(self.places())}
         keyed: dict[tuple[int, int], SkipSpec] = {}
         for skip in self.skips:
-            ends = []
+            ends: list[int] = []
             for text in (skip.start, skip.end):
                 place = Place.parse(text)
                 if place not in places:
@@ -151,8 +171,8 @@ class ArchitectureSpec(_Frozen):
                 )
             keyed[end, start] = skip
         ordered = tuple(keyed[key] for key in sorted(keyed))
-        # Frozen models can only be completed through the instance dictionary.
-        self.__dict__["skips"] = ordered
+        # The model is frozen for everybody but its own validator.
+        object.__setattr__(self, "skips", ordered)
         return self
 
     def places(self) -> Iterator[Place]:
@@ -235,12 +255,29 @@ class ArchitectureSpec(_Frozen):
             raise SpecError(
                 f"An architecture spec must be a JSON object, got {type(data).__name__}."
             )
-        return cls.from_dict(data)
+        return cls.from_dict(cast(dict[str, Any], data))
 
     @cached_property
     def spec_id(self) -> str:
-        """Hash of the canonical form, 16 hexadecimal digits; equal for equal networks."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """Hash of the network, 16 hexadecimal digits; equal for equal networks.
+
+        Blocks are hashed one by one, so that two neighbouring stages of one width and stride 1
+        have the id of the single stage that builds the same network.
+        """
+        index_of = {str(place): index for index, place in enumerate(self.places())}
+        network = {
+            "input": self.input.model_dump(),
+            "num_classes": self.num_classes,
+            "stem_width": self.stem_width,
+            "block": self.block,
+            "blocks": [
+                [stage.width, stage.stride if block == 0 else 1]
+                for stage in self.stages
+                for block in range(stage.blocks)
+            ],
+            "skips": [[index_of[s.start], index_of[s.end], s.kind.value] for s in self.skips],
+        }
+        canonical = json.dumps(network, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def with_kinds(self, kinds: Mapping[Place, Kind]) -> Self:
@@ -267,9 +304,14 @@ def span_one_skips(kinds: Mapping[Place, Kind]) -> list[dict[str, str]]:
 
 
 def _first_problem(error: ValidationError) -> str:
+    """Say in one sentence where the first problem is, which rule it breaks and what was given."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "spec"
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
         return str(cause)
+    where = ".".join(str(part) for part in problem["loc"]) or "spec"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where!r}. Remove it, or correct its spelling."
+    if problem["type"] == "missing":
+        return f"key {where!r} is missing. Add it."
     return f"{where}: {problem['msg']}, got {problem['input']!r}."
