@@ -58,6 +58,8 @@ class TrialRecord:
     """Anchors: `plain-32`, `identity-32`, with the number of layers."""
     of_trial: int | None = None
     """Finalists: number of the search trial whose architecture is retrained."""
+    replicate: int = 0
+    """Anchors and finalists: which of the repeats, from 0."""
     reason: str | None = None
     """Why it failed: `oom`, `diverged`, `error` or `lost`; or why it was pruned."""
     message: str | None = None

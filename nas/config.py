@@ -1,0 +1,229 @@
+"""The configuration of a study: typed, complete, checked before anything starts; no torch here."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nas.errors import ConfigError
+from nas.wandb_settings import WandbSettings
+from search_spaces.errors import UserError, did_you_mean
+from search_spaces.registry import make_space, resolve_space
+from search_spaces.space import SearchSpace
+from trainer.data import DataFacts, data_facts
+from trainer.recipe import Recipe
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+
+RESUMABLE = (
+    "search.trials",
+    "search.workers",
+    "search.devices",
+    "search.until",
+    "wandb",
+)
+"""What may differ between the command that started a study and the one that resumes it."""
+
+
+class ClassPath(BaseModel):
+    """A class of the user's, or of a library, with its arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    class_path: str
+    """Dotted path, such as `optuna.samplers.NSGAIISampler`."""
+    init_args: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the class."""
+
+
+class SearchConfig(BaseModel):
+    """How the study searches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: int = Field(default=200, ge=1)
+    """Complete and pruned trials in all; the same command goes on to this total."""
+    workers: Literal["auto"] | int = "auto"
+    """Training processes; `auto`: one per core on the CPU, one per device on GPUs."""
+    devices: Literal["auto", "cpu"] | int = "auto"
+    """GPUs to use: all of them, none, or so many."""
+    devices_per_trial: int = Field(default=1, ge=1)
+    """Devices that one candidate is trained on."""
+    launcher: Literal["local", "ray"] = "local"
+    """Where workers run."""
+    mode: Literal["search", "effects"] = "search"
+    """`search`: design rows and adaptive trials; `effects`: design rows only."""
+    goal: Literal["best", "map", "both"] = "both"
+    """What the trials are for: the best network, the skip map, or half for each."""
+    until: Literal["settled"] | None = None
+    """`settled`: end as soon as every answer of the skip map is settled."""
+    metric: Literal["val/log_loss", "val/accuracy"] = "val/log_loss"
+    """What is optimised, at the last epoch."""
+    direction: Literal["minimize", "maximize"] = "minimize"
+    """Which way the metric is better."""
+    sampler: Literal["tpe", "random"] | ClassPath = "tpe"
+    """Optuna's sampler of the adaptive trials; `tpe` is TPE with `group=True`."""
+    pruner: ClassPath | None = None
+    """Optuna's pruner of the adaptive trials; design rows are never pruned."""
+    callbacks: tuple[ClassPath, ...] = ()
+    """Called with (study, trial) after each finished trial; `study.stop()` ends the search."""
+    startup_trials: int = Field(default=10, ge=0)
+    """Adaptive trials drawn at random over all depths before the sampler decides."""
+    duplicates: Literal["replay", "reseed"] = "replay"
+    """When the sampler asks for an architecture again: tell it the known value and ask anew, or
+    train it on another seed."""
+    max_attempts: int = Field(default=3, ge=1)
+    """How often a trial whose worker was lost is started before it counts as failed."""
+    anchor_seeds: int = Field(default=5, ge=2)
+    """Trainings of each anchor network, each on its own seed."""
+    finalists: int = Field(default=8, ge=1)
+    """Best architectures that are trained again before one is called best."""
+    finalist_seeds: int = Field(default=5, ge=2)
+    """Fresh trainings of each finalist."""
+    sesoi: float | None = Field(default=None, gt=0)
+    """Smallest effect worth having, in the metric's unit; null: 5% of full identity - plain."""
+    seed: int = Field(default=0, ge=0)
+    """Master seed of the study."""
+
+    @field_validator("workers")
+    @classmethod
+    def _at_least_one(cls, workers: Literal["auto"] | int) -> Literal["auto"] | int:
+        if isinstance(workers, int) and workers < 1:
+            raise ConfigError(
+                f"search.workers must be 'auto' or an int >= 1, got workers={workers}."
+            )
+        return workers
+
+    @property
+    def design_share(self) -> float:
+        """Share of the trials that are rows of the balanced design."""
+        if self.mode == "effects":
+            return 1.0
+        return {"best": 0.0, "both": 0.5, "map": 1.0}[self.goal]
+
+
+class StudyConfig(BaseModel):
+    """Everything that defines a study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "digits"
+    """Name of the study and of its folder `runs/<name>`."""
+    data: str = "digits"
+    """A shipped data set."""
+    space: dict[str, Any] = Field(default_factory=lambda: resolve_space({}))
+    """The search space: `name` and its fields."""
+    recipe: Recipe = Field(default_factory=Recipe)
+    """How candidates are trained."""
+    search: SearchConfig = Field(default_factory=SearchConfig)
+    """How the study searches."""
+    storage: str = "journal"
+    """`journal`: a file in the run folder; or an Optuna storage URL."""
+    wandb: WandbSettings = Field(default_factory=WandbSettings)
+    """How runs are logged to W&B."""
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_folder(cls, name: str) -> str:
+        if not _NAME.match(name):
+            raise ConfigError(
+                f"name must be letters, digits, '.', '_' or '-', starting with a letter or digit, "
+                f"got name={name!r}."
+            )
+        return name
+
+    @field_validator("space")
+    @classmethod
+    def _complete_space(cls, space: dict[str, Any]) -> dict[str, Any]:
+        return resolve_space(space)
+
+    def facts(self) -> DataFacts:
+        """Shape, classes and split sizes of the data."""
+        return data_facts(self.data)
+
+    def make_space(self) -> SearchSpace:
+        """Make the search space for this data."""
+        facts = self.facts()
+        return make_space(self.space, facts.input, facts.num_classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for YAML and JSON."""
+        return self.model_dump(mode="json")
+
+
+def make_config(data: Mapping[str, Any]) -> StudyConfig:
+    """Check a configuration as a whole and fill in the defaults.
+
+    Raises:
+        ConfigError: A key is unknown or a value wrong; the message names the nearest valid key.
+    """
+    try:
+        config = StudyConfig.model_validate(dict(data))
+    except ValidationError as error:
+        raise _explain(error) from error
+    _check_together(config)
+    return config
+
+
+def _check_together(config: StudyConfig) -> None:
+    """Check what no field can check alone."""
+    search = config.search
+    config.facts()
+    if search.devices_per_trial != 1:
+        raise ConfigError(
+            f"search.devices_per_trial must be 1, got devices_per_trial="
+            f"{search.devices_per_trial}. One trial on several devices is not supported yet; "
+            "several trials at once are (--workers)."
+        )
+    if search.launcher != "local":
+        raise ConfigError(
+            f"search.launcher must be 'local', got launcher={search.launcher!r}. Workers on a "
+            "Ray cluster are not supported yet; use nas.Objective on a shared storage."
+        )
+    wanted = "minimize" if search.metric == "val/log_loss" else "maximize"
+    if search.direction != wanted:
+        raise ConfigError(
+            f"search.direction must be {wanted!r} for metric {search.metric!r}, got direction="
+            f"{search.direction!r}."
+        )
+    size = config.make_space().size
+    if search.duplicates == "replay" and search.trials > size:
+        raise ConfigError(
+            f"search.trials must be at most the number of architectures in the space, got trials="
+            f"{search.trials} for {size} architectures. Ask for fewer, widen the space, or set "
+            "search.duplicates=reseed to train equal architectures on several seeds."
+        )
+
+
+def _explain(error: ValidationError) -> UserError:
+    """Turn pydantic's first problem into one sentence."""
+    problem = error.errors(include_url=False)[0]
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, UserError):
+        return cause
+    path = [str(part) for part in problem["loc"] if not _is_union_branch(part)]
+    key = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        fields = _fields_at(path[:-1])
+        prefix = ".".join(path[:-1])
+        known = [f"{prefix}.{field}" if prefix else field for field in fields]
+        return ConfigError(f"Unknown key {key!r}. {did_you_mean(key, known)}")
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return ConfigError(f"{key}: {message}, got {problem['input']!r}.")
+
+
+def _is_union_branch(part: Any) -> bool:
+    """Pydantic names the tried member of a union in the path; users know only keys."""
+    text = str(part)
+    return text in ("int", "ClassPath", "none") or text.startswith("literal[")
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    model: Any = StudyConfig
+    for key in path:
+        annotation = model.model_fields[key].annotation
+        if not hasattr(annotation, "model_fields"):
+            return []
+        model = annotation
+    return list(model.model_fields)

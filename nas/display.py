@@ -1,0 +1,200 @@
+"""What the owner shows while it searches: one live display, or plain lines without a terminal."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from nas.trials import Source, State, TrialRecord
+from trainer.measurement import EpochMetrics
+
+_REDRAW_SECONDS = 0.5
+_ANSWERS_SECONDS = 3.0
+_PLAIN_SECONDS = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """How many answers of the skip map are settled."""
+
+    settled: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplaySources:
+    """What the display asks for when it draws."""
+
+    num_trials: int
+    """Total of complete and pruned trials."""
+    num_repeats: int
+    """Total of anchor and finalist trainings."""
+    num_epochs: int
+    direction: str
+    answers: Callable[[Sequence[TrialRecord]], Answers | None]
+    """Counts the settled answers from the trials so far."""
+    seconds_left: Callable[[Sequence[TrialRecord]], float]
+    """Estimates the wall time to the end."""
+
+
+class Display:
+    """A watcher that draws progress, candidates in training, best so far, answers, time left.
+
+    Args:
+        sources: What is asked for when drawing.
+        stream: Where it goes; a live display on a terminal, else a line every quarter minute.
+    """
+
+    def __init__(self, sources: DisplaySources, stream: TextIO | None = None) -> None:
+        self._sources = sources
+        self._stream = stream or sys.stdout
+        self._training: dict[tuple[str, int], tuple[TrialRecord, EpochMetrics | None]] = {}
+        self._ended: list[TrialRecord] = []
+        self._answers: Answers | None = None
+        self._start = time.monotonic()
+        self._last = {"draw": 0.0, "answers": 0.0}
+        self._live: Any = None
+        if self._stream.isatty():
+            # Imported here: rich is needed on terminals only.
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                console=Console(file=self._stream), auto_refresh=False, transient=True
+            )
+
+    def __enter__(self) -> "Display":
+        """Begin to draw."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop drawing and leave one last line."""
+        if self._live is not None:
+            self._live.stop()
+        self._print(self.line())
+
+    @property
+    def answers(self) -> Answers | None:
+        """The last count of settled answers; None before the first."""
+        return self._answers
+
+    def learn(self, records: Sequence[TrialRecord]) -> None:
+        """Take trials that a former owner has ended."""
+        self._ended.extend(records)
+
+    def started(self, record: TrialRecord) -> None:
+        """Note a start."""
+        self._training[_key(record)] = (record, None)
+
+    def epoch(self, record: TrialRecord, metrics: EpochMetrics) -> None:
+        """Note an epoch."""
+        self._training[_key(record)] = (record, metrics)
+
+    def ended(self, record: TrialRecord) -> None:
+        """Note an end."""
+        self._training.pop(_key(record), None)
+        self._ended.append(record)
+
+    def tick(self) -> None:
+        """Draw where it is time to."""
+        now = time.monotonic()
+        pause = _REDRAW_SECONDS if self._live is not None else _PLAIN_SECONDS
+        if now - self._last["draw"] < pause:
+            return
+        self._last["draw"] = now
+        if now - self._last["answers"] >= _ANSWERS_SECONDS:
+            self._last["answers"] = now
+            self._answers = self._sources.answers(self._ended)
+        if self._live is None:
+            self._print(self.line())
+        else:
+            self._live.update(self._table(), refresh=True)
+
+    def line(self) -> str:
+        """Return the state of the study in one line."""
+        search = [r for r in self._ended if r.source in (Source.RANDOMISED, Source.ADAPTIVE)]
+        counted = sum(r.state in (State.COMPLETE, State.PRUNED) for r in search)
+        parts = [f"{_clock(time.monotonic() - self._start)}  {counted}/{self._sources.num_trials}"]
+        parts[0] += " trials"
+        if failed := sum(r.state is State.FAILED for r in search):
+            parts.append(f"{failed} failed")
+        if repeats := len(self._ended) - len(search):
+            parts.append(f"{repeats}/{self._sources.num_repeats} repeats")
+        best = self._best(search)
+        if best is not None:
+            parts.append(f"best {_score(best)} (trial {best.number}, {best.layers} layers)")
+        if self._answers is not None:
+            parts.append(f"{self._answers.settled} of {self._answers.total} answers settled")
+        left = self._sources.seconds_left(self._ended)
+        parts.append(f"about {_clock(left)} left")
+        return "; ".join(parts)
+
+    def _best(self, search: Sequence[TrialRecord]) -> TrialRecord | None:
+        ranked = [r for r in search if r.state is State.COMPLETE and r.value is not None]
+        if not ranked:
+            return None
+        sign = 1 if self._sources.direction == "minimize" else -1
+        return min(ranked, key=lambda record: sign * float(record.value or 0.0))
+
+    def _table(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        search = [r for r in self._ended if r.source in (Source.RANDOMISED, Source.ADAPTIVE)]
+        repeats = len(self._ended) - len(search)
+        counted = sum(r.state in (State.COMPLETE, State.PRUNED) for r in search)
+        bars = Table.grid(padding=(0, 1))
+        bars.add_row(
+            "search ",
+            ProgressBar(total=self._sources.num_trials, completed=counted, width=32),
+            f"{counted}/{self._sources.num_trials}",
+        )
+        if self._sources.num_repeats:
+            bars.add_row(
+                "repeats",
+                ProgressBar(total=self._sources.num_repeats, completed=repeats, width=32),
+                f"{repeats}/{self._sources.num_repeats}",
+            )
+        training = Table.grid(padding=(0, 2))
+        for record, metrics in self._training.values():
+            training.add_row(
+                f"{record.number:>5}",
+                Text(record.source.value, style="dim"),
+                record.spec.code if record.spec else "",
+                self._epoch_text(metrics),
+            )
+        return Group(bars, training, Text(self.line(), style="bold", overflow="fold"))
+
+    def _epoch_text(self, metrics: EpochMetrics | None) -> str:
+        if metrics is None:
+            return "starting"
+        return (
+            f"epoch {metrics.epoch}/{self._sources.num_epochs}  "
+            f"log-loss {metrics.val_log_loss:.3f}  accuracy {metrics.val_accuracy:.1%}"
+        )
+
+    def _print(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _key(record: TrialRecord) -> tuple[str, int]:
+    in_search = record.source in (Source.RANDOMISED, Source.ADAPTIVE)
+    return ("search" if in_search else "repeats", record.number)
+
+
+def _score(record: TrialRecord) -> str:
+    accuracy = record.metrics.get("val_accuracy")
+    text = f"{record.value:.4f}"
+    return f"{text} at accuracy {accuracy:.1%}" if accuracy is not None else text
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,209 @@
+"""Long-lived worker processes on this host, one per device slot, replaced when they die."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from nas.devices import Slot
+from nas.messages import Answer, EpochDone, Lost, Ready, Setup, Work, WorkDone, decode, encode
+from nas.pool import Event
+from trainer.progress import Verdict
+
+_MAX_FAILED_STARTS = 3
+_RANK_VARIABLES = (
+    "RANK",
+    "LOCAL_RANK",
+    "NODE_RANK",
+    "GROUP_RANK",
+    "WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
+
+
+class PoolError(RuntimeError):
+    """Workers cannot be started."""
+
+
+@dataclass
+class _Worker:
+    slot: Slot
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    is_ready: bool = False
+    is_supervised: bool = False
+    keys: list[str] = field(default_factory=list)
+
+
+class LocalPool:
+    """Workers as child processes of the owner.
+
+    Args:
+        slots: One worker each.
+        data: Name of the data set.
+        checkpoint_folder: Where checkpoints lie.
+        log_folder: Where each worker's output goes, `worker-<slot>.log`.
+    """
+
+    def __init__(
+        self, slots: Sequence[Slot], data: str, checkpoint_folder: Path, log_folder: Path
+    ) -> None:
+        self._slots = list(slots)
+        self._data = data
+        self._checkpoint_folder = checkpoint_folder
+        self._log_folder = log_folder
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    def start(self) -> None:
+        """Start one worker per slot."""
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        self._workers = [self._spawn(slot) for slot in self._slots]
+
+    @property
+    def num_idle(self) -> int:
+        """How many workers wait for work."""
+        return sum(worker.is_ready and not worker.keys for worker in self._workers)
+
+    def submit(self, work: Work) -> None:
+        """Give work to an idle worker; a worker found dead hands it back as Lost later."""
+        worker = next(w for w in self._workers if w.is_ready and not w.keys)
+        worker.keys = list(work.keys)
+        worker.is_supervised = work.supervised
+        _send(worker.connection, work)
+
+    def answer(self, key: str, verdict: Verdict) -> None:
+        """Answer a finished epoch, where the worker waits for it."""
+        for worker in self._workers:
+            if key in worker.keys and worker.is_supervised:
+                _send(worker.connection, Answer(key=key, verdict=verdict))
+
+    def events(self, timeout_s: float) -> list[Event]:
+        """Return what has happened, waiting at most `timeout_s` for the first event.
+
+        Raises:
+            PoolError: Workers die again and again before they are ready.
+        """
+        by_connection = {worker.connection: worker for worker in self._workers}
+        found: list[Event] = []
+        for ready in wait(list(by_connection), timeout=timeout_s):
+            worker = by_connection[ready]  # type: ignore[index]
+            found.extend(self._receive(worker))
+        return found
+
+    def describe(self) -> list[dict[str, object]]:
+        """Return pid, device and the keys in training of each worker."""
+        return [
+            {"pid": w.process.pid, "device": w.slot.label, "trials": list(w.keys)}
+            for w in self._workers
+        ]
+
+    def close(self) -> None:
+        """Kill all workers and wait until they are gone."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.wait()
+            worker.connection.close()
+        self._workers = []
+
+    def _receive(self, worker: _Worker) -> list[Event]:
+        found: list[Event] = []
+        try:
+            while worker.connection.poll():
+                message = decode(worker.connection.recv_bytes())
+                if isinstance(message, Ready):
+                    worker.is_ready = True
+                    self._failed_starts = 0
+                elif isinstance(message, WorkDone):
+                    worker.keys = []
+                if isinstance(message, Ready | EpochDone | WorkDone):
+                    found.append(message)
+        except (EOFError, OSError):
+            found.append(self._replace(worker))
+        return found
+
+    def _replace(self, worker: _Worker) -> Lost:
+        """Start another worker in the place of a dead one."""
+        worker.connection.close()
+        worker.process.kill()
+        code = worker.process.wait()
+        log = self._log_path(worker.slot)
+        if not worker.is_ready:
+            self._failed_starts += 1
+            if self._failed_starts >= _MAX_FAILED_STARTS:
+                raise PoolError(
+                    f"Workers must start, got {self._failed_starts} that ended at once (exit "
+                    f"status {code}). The last lines of {log}:\n{_tail(log)}"
+                )
+        self._workers[self._workers.index(worker)] = self._spawn(worker.slot)
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        return Lost(
+            keys=tuple(worker.keys),
+            message=f"worker {worker.process.pid} on {worker.slot.label} ended with {how}",
+        )
+
+    def _spawn(self, slot: Slot) -> _Worker:
+        ours, theirs = socket.socketpair()
+        with self._log_path(slot).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "nas.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(slot),
+            )
+        theirs.close()
+        connection = Connection(ours.detach())
+        setup = Setup(
+            checkpoint_folder=str(self._checkpoint_folder),
+            data=self._data,
+            device=slot.device,
+            num_threads=slot.num_threads,
+            import_paths=[path for path in sys.path if path],
+        )
+        _send(connection, setup)
+        return _Worker(slot=slot, process=process, connection=connection)
+
+    def _log_path(self, slot: Slot) -> Path:
+        return self._log_folder / f"worker-{slot.index}.log"
+
+
+def _send(connection: Connection, message: Setup | Work | Answer) -> None:
+    try:
+        connection.send_bytes(encode(message))
+    except OSError:
+        # The worker is dead; its end of the socket says so at the next look at events.
+        return
+
+
+def _environment(slot: Slot) -> dict[str, str]:
+    """The owner's environment without stale ranks and secrets, with this slot's device."""
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in (*_RANK_VARIABLES, "WANDB_API_KEY", "NAS_STORAGE_PASSWORD", "PGPASSWORD")
+        and not key.startswith(("SLURM_", "TORCHELASTIC_"))
+    }
+    package_root = str(Path(__file__).resolve().parent.parent)
+    return environment | {
+        "OMP_NUM_THREADS": str(slot.num_threads),
+        "MKL_NUM_THREADS": str(slot.num_threads),
+        "PYTHONPATH": os.pathsep.join(
+            path for path in (package_root, os.environ.get("PYTHONPATH")) if path
+        ),
+        **slot.environment,
+    }
+
+
+def _tail(path: Path, num_lines: int = 12) -> str:
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-num_lines:])
+    except OSError:
+        return "(no log)"

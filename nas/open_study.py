@@ -1,0 +1,97 @@
+"""A study with its repeats, opened from a folder or by a storage URL and a name."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from nas.config import StudyConfig
+from nas.errors import StorageError
+from nas.records import to_records
+from nas.run_folder import RunFolder
+from nas.storage import open_storage
+from nas.study_store import StudyStore
+from nas.trials import TrialRecord
+from search_spaces.space import SearchSpace
+
+REPEATS = ".repeats"
+"""Ending of the name of the second study: anchors, finalists, paired retrainings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenStudy:
+    """A study that can be written: the owner's."""
+
+    folder: RunFolder
+    config: StudyConfig
+    space: SearchSpace
+    search: StudyStore
+    repeats: StudyStore
+
+
+def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
+    """Open, or create, the study and its repeats; the caller owns it.
+
+    Raises:
+        StorageError: The storage cannot be reached or read.
+        ResumeError: A study of that name is about something else.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = config.make_space()
+    storage = open_storage(config.storage, folder.path)
+    direction = config.search.direction
+    facts = {
+        "uid": secrets.token_hex(4),
+        "space": config.space,
+        "data": config.data,
+        "metric": config.search.metric,
+    }
+    search = StudyStore(storage, config.name, direction, facts)
+    repeats = StudyStore(
+        storage, config.name + REPEATS, direction, {**facts, "uid": search.uid}
+    )
+    return OpenStudy(folder=folder, config=config, space=space, search=search, repeats=repeats)
+
+
+def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord], str]:
+    """Read a study's trials and its direction, without writing anything.
+
+    Raises:
+        StorageError: The storage has no such study, or it has several objectives.
+    """
+    try:
+        study_id = storage.get_study_id_from_name(study_name)
+    except KeyError:
+        names = sorted(study.study_name for study in storage.get_all_studies())
+        raise StorageError(
+            f"The storage must hold study {study_name!r}, got "
+            f"{', '.join(map(repr, names)) or 'no studies'}. Check the name."
+        ) from None
+    directions = storage.get_study_directions(study_id)
+    if len(directions) != 1:
+        raise StorageError(
+            f"A study with one objective is needed, got {len(directions)} in {study_name!r}."
+        )
+    trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
+    return trials, directions[0].name.lower()
+
+
+def read_repeats(storage: BaseStorage, study_name: str) -> list[TrialRecord]:
+    """Read anchors and finalists; none where the study has no repeats."""
+    try:
+        return read_trials(storage, study_name + REPEATS)[0]
+    except StorageError:
+        return []
+
+
+def folder_of(path: Path) -> RunFolder:
+    """Return the run folder at `path`, which must hold a study.
+
+    Raises:
+        RunFolderError: There is none.
+    """
+    folder = RunFolder(path)
+    folder.read_config()
+    return folder

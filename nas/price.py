@@ -1,0 +1,110 @@
+"""What a study costs: trainings, epochs and minutes, estimated before and refined during it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.config import StudyConfig
+from nas.trials import Source, TrialRecord
+from search_spaces.complexity import complexity
+from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchitectureSpec, Kind
+from trainer.data import DataFacts
+from trainer.recipe import Recipe
+
+_SECONDS_PER_LAYER_STEP = 3.5e-4
+"""Fixed cost of one layer in one step, forward and backward, on one CPU core."""
+_MACS_PER_SECOND = 6.0e9
+"""Multiply-adds of one CPU core in small convolutions."""
+_BACKWARD = 3
+"""Forward and backward pass in units of the forward pass."""
+
+
+def training_seconds(spec: ArchitectureSpec, recipe: Recipe, facts: DataFacts) -> float:
+    """Estimate the seconds of one training on one CPU core, by arithmetic."""
+    steps = -(-facts.n_train // recipe.batch_size) * recipe.epochs
+    macs = complexity(spec).macs * facts.n_train * recipe.epochs * _BACKWARD
+    return steps * spec.layers * _SECONDS_PER_LAYER_STEP + macs / _MACS_PER_SECOND
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Trainings of a whole study."""
+
+    num_randomised: int
+    num_adaptive: int
+    num_anchors: int
+    num_finalists: int
+    """Fresh trainings of finalists and of the full-identity network of equal depth."""
+    layers: int
+    """Layers of the networks of the design."""
+    epochs: int
+    seconds: float
+    """Estimated wall time of all trainings with the planned workers."""
+
+    @property
+    def num_trainings(self) -> int:
+        """All trainings."""
+        return self.num_randomised + self.num_adaptive + self.num_anchors + self.num_finalists
+
+    def describe(self) -> str:
+        """Return the price in two lines."""
+        minutes = max(self.seconds / 60, 0.1)
+        return (
+            f"{self.num_randomised} randomised trials at {self.layers} layers for the skip map, "
+            f"{self.num_adaptive} adaptive trials for the best network,\n"
+            f"{self.num_anchors} anchor and {self.num_finalists} finalist trainings on fresh "
+            f"seeds; {self.epochs} epochs each, about {minutes:.1f} min."
+        )
+
+
+def estimate_price(
+    config: StudyConfig, space: SearchSpace, num_workers: int, *, anchors: bool, finalists: bool
+) -> Price:
+    """Estimate what the study costs from nothing to its end."""
+    search, facts, recipe = config.search, config.facts(), config.recipe
+    num_randomised = round(search.design_share * search.trials)
+    num_adaptive = search.trials - num_randomised
+    num_anchors = 2 * len(space.anchor_depths) * search.anchor_seeds if anchors else 0
+    num_finalists = (search.finalists + 1) * search.finalist_seeds if finalists else 0
+
+    def cost(depths: tuple[int, ...]) -> float:
+        return training_seconds(space.uniform(depths, Kind.IDENTITY), recipe, facts)
+
+    at_anchors = [cost(depths) for depths in space.anchor_depths]
+    middle = sum(at_anchors) / len(at_anchors)
+    total = num_randomised * at_anchors[-1] + (num_adaptive + num_finalists) * middle
+    total += num_anchors * middle
+    return Price(
+        num_randomised=num_randomised,
+        num_adaptive=num_adaptive,
+        num_anchors=num_anchors,
+        num_finalists=num_finalists,
+        layers=space.uniform(space.deepest, Kind.NONE).layers,
+        epochs=recipe.epochs,
+        seconds=total / num_workers,
+    )
+
+
+def seconds_left(price: Price, ended: Sequence[TrialRecord], num_workers: int) -> float:
+    """Estimate the wall time to the end from what ended trainings took, s."""
+    done = dict.fromkeys(Source, 0)
+    spent = dict.fromkeys(Source, 0.0)
+    for record in ended:
+        if record.seconds is not None:
+            done[record.source] += 1
+            spent[record.source] += record.seconds
+    planned = {
+        Source.RANDOMISED: price.num_randomised,
+        Source.ADAPTIVE: price.num_adaptive,
+        Source.ANCHOR: price.num_anchors,
+        Source.FINALIST: price.num_finalists,
+    }
+    num_done = sum(done.values())
+    overall = sum(spent.values()) / num_done if num_done else 0.0
+    if not num_done:
+        return price.seconds
+    left = 0.0
+    for source, number in planned.items():
+        mean = spent[source] / done[source] if done[source] >= 3 else overall
+        left += max(number - done[source], 0) * mean
+    return left / num_workers

@@ -1,0 +1,134 @@
+"""Between Optuna's frozen trials and our records: what is stored when a trial starts and ends."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.trials import Source, State, TrialRecord
+from search_spaces.complexity import complexity
+from search_spaces.space import Value
+from search_spaces.spec import ArchitectureSpec
+from trainer.measurement import EpochMetrics, Failure, Measurement
+
+_STATES = {
+    TrialState.WAITING: State.WAITING,
+    TrialState.RUNNING: State.RUNNING,
+    TrialState.COMPLETE: State.COMPLETE,
+    TrialState.PRUNED: State.PRUNED,
+    TrialState.FAIL: State.FAILED,
+}
+METRICS = {"val/log_loss": "val_log_loss", "val/accuracy": "val_accuracy"}
+"""Optimised metric -> its name in records."""
+
+
+def start_attributes(
+    spec: ArchitectureSpec, source: Source, seed: int, lr: float, **more: Any
+) -> dict[str, Any]:
+    """Return what a trial carries from its first moment, as JSON data."""
+    cost = complexity(spec)
+    return {
+        "source": source.value,
+        "spec_id": spec.spec_id,
+        "spec": spec.to_dict(),
+        "seed": seed,
+        "lr": lr,
+        "layers": spec.layers,
+        "params": cost.params,
+        "macs": cost.macs,
+        **more,
+    }
+
+
+def result_attribute(outcome: Measurement | Failure, seconds_before: float) -> dict[str, Any]:
+    """Return what a trial carries at its end: curves, evidence and reason, as JSON data.
+
+    Args:
+        outcome: What the worker sent.
+        seconds_before: Training time of earlier attempts, s.
+    """
+    data = outcome.to_dict()
+    data["seconds"] = outcome.seconds + seconds_before
+    for name in ("key", "spec_id", "seed"):
+        del data[name]
+    return data
+
+
+def metrics_of(outcome: Measurement) -> dict[str, float]:
+    """Return the metrics of the last epoch, and of the test split where measured."""
+    found = {
+        "val_log_loss": outcome.last.val_log_loss,
+        "val_accuracy": outcome.last.val_accuracy,
+        "train_loss": outcome.last.train_loss,
+        "test_log_loss": outcome.test_log_loss,
+        "test_accuracy": outcome.test_accuracy,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def to_record(trial: FrozenTrial) -> TrialRecord:
+    """Read one trial; of a trial made elsewhere, parameters, state and value alone."""
+    attributes = trial.user_attrs
+    result: Mapping[str, Any] = attributes.get("result") or {}
+    history = tuple(EpochMetrics(**epoch) for epoch in result.get("history", ()))
+    spec = attributes.get("spec")
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        source=_source(attributes.get("source")),
+        decisions=_decisions(trial.params) or attributes.get("decisions") or {},
+        value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        spec=ArchitectureSpec.from_dict(spec) if spec else None,
+        spec_id=attributes.get("spec_id"),
+        seed=attributes.get("seed"),
+        lr=attributes.get("lr"),
+        name=attributes.get("name"),
+        of_trial=attributes.get("of_trial"),
+        replicate=attributes.get("replicate", 0),
+        reason=result.get("reason") or attributes.get("reason"),
+        message=result.get("message"),
+        metrics=_metrics(history, result),
+        history=history,
+        epochs_done=len(history),
+        seconds=result.get("seconds"),
+        peak_memory_bytes=result.get("peak_memory_bytes"),
+        params=attributes.get("params"),
+        macs=attributes.get("macs"),
+        gradient_norms=tuple(result.get("gradient_norms", ())),
+        device=result.get("device"),
+        attempts=attributes.get("attempts", 1),
+        wandb_id=attributes.get("wandb_id"),
+    )
+
+
+def to_records(trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
+    """Read trials in order of number."""
+    return [to_record(trial) for trial in sorted(trials, key=lambda trial: trial.number)]
+
+
+def _source(word: str | None) -> Source:
+    """A trial that says nothing was chosen by some sampler."""
+    return Source(word) if word in set(Source) else Source.ADAPTIVE
+
+
+def _decisions(params: Mapping[str, Any]) -> dict[str, Value]:
+    return {
+        name: value
+        for name, value in params.items()
+        if name.split(".")[0] in ("depth", "skip", "span")
+    }
+
+
+def _metrics(history: tuple[EpochMetrics, ...], result: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float | None] = {
+        "test_log_loss": result.get("test_log_loss"),
+        "test_accuracy": result.get("test_accuracy"),
+    }
+    if history:
+        last = history[-1]
+        found |= {
+            "val_log_loss": last.val_log_loss,
+            "val_accuracy": last.val_accuracy,
+            "train_loss": last.train_loss,
+        }
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,208 @@
+"""Trainings beside the search, in the study `<name>.repeats`: anchors and finalists.
+
+They never count towards the search's trials and never reach its sampler.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.config import StudyConfig
+from nas.messages import Work
+from nas.records import start_attributes
+from nas.running import Running, TrialsInTraining
+from nas.sampling import parameters_of
+from nas.trials import Source, TrialRecord
+from search_spaces.errors import SpaceError
+from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchitectureSpec, Kind
+from trainer.measurement import EpochMetrics, Failure, Measurement
+from trainer.progress import Verdict
+from trainer.seeding import child_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """One training of a fixed architecture on a fresh seed."""
+
+    spec: ArchitectureSpec
+    source: Source
+    replicate: int
+    """Counted from 0; decides the seed."""
+    name: str | None = None
+    """Anchors: such as `plain-32`."""
+    of_trial: int | None = None
+    """Finalists: number of the search trial."""
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """What makes it one of its kind, so that it is not done twice."""
+        return (self.source.value, self.spec.spec_id, self.replicate)
+
+
+class RepeatsFeed:
+    """Work that is planned as a whole: as soon as `plan` returns a list, its trainings are done.
+
+    Args:
+        config: The study's configuration.
+        space: Its search space.
+        trials: Trials of the `.repeats` study, shared by all feeds of repeats.
+        plan: Returns what is to be trained, or None while that is not known yet.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        space: SearchSpace,
+        trials: TrialsInTraining,
+        plan: Callable[[], Sequence[Repeat] | None],
+    ) -> None:
+        self._config = config
+        self._space = space
+        self._trials = trials
+        self._plan = plan
+        self._left: list[Repeat] | None = None
+        self._keys: set[str] = set()
+
+    @property
+    def num_left(self) -> int | None:
+        """Trainings not yet begun; None while the plan is not known."""
+        return None if self._left is None else len(self._left)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that was planned has ended."""
+        self._make_plan()
+        return self._left == [] and not self._keys
+
+    def next(self) -> Work | None:
+        """Return a lost training, or the next planned one."""
+        self._make_plan()
+        if self._left is None:
+            return None
+        running = self._retry() or self._begin_next()
+        if running is None:
+            return None
+        self._keys.add(running.key)
+        self._trials.submit(running)
+        return Work(
+            candidates=[running.candidate],
+            recipe=self._config.recipe.model_dump(mode="json"),
+            test=True,
+            keep_weights=running.record.source is Source.FINALIST,
+        )
+
+    def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
+        """Keep the epoch; repeats are never stopped."""
+        self._trials.epoch(key, metrics)
+        return Verdict.CONTINUE
+
+    def done(self, key: str, outcome: Measurement | Failure) -> None:
+        """Persist the end."""
+        self._trials.done(key, outcome)
+        self._keys.discard(key)
+
+    def lost(self, key: str, message: str) -> None:
+        """Try again from the checkpoint, or fail for good."""
+        self._keys.discard(key)
+        self._trials.lost(key, message)
+
+    def _make_plan(self) -> None:
+        """Take the plan once it is known, less what was done or is to be taken up again."""
+        if self._left is not None:
+            return
+        planned = self._plan()
+        if planned is None:
+            return
+        begun = {_identity(record) for record in self._trials.ended}
+        begun |= {_identity(running.record) for running in self._trials.retries}
+        self._left = [repeat for repeat in planned if repeat.identity not in begun]
+
+    def _retry(self) -> Running | None:
+        return self._trials.retries.pop(0) if self._trials.retries else None
+
+    def _begin_next(self) -> Running | None:
+        if not self._left:
+            return None
+        repeat = self._left.pop(0)
+        attributes = self._attributes(repeat)
+        try:
+            params, distributions = parameters_of(self._space, repeat.spec)
+        except SpaceError:
+            # Anchors need not be in the space: a space without `none` still has a plain one.
+            params, distributions = {}, {}
+        started = self._trials.store.start(params, distributions, attributes)
+        return self._trials.begin(started, attributes)
+
+    def _attributes(self, repeat: Repeat) -> dict[str, Any]:
+        seed = child_seed(
+            self._config.search.seed, f"repeat {repeat.spec.spec_id}", repeat.replicate
+        )
+        more: dict[str, Any] = {
+            "replicate": repeat.replicate,
+            "wandb_id": self._trials.next_wandb_id(),
+            "decisions": _decisions(repeat.spec),
+        }
+        if repeat.name is not None:
+            more["name"] = repeat.name
+        if repeat.of_trial is not None:
+            more["of_trial"] = repeat.of_trial
+        return start_attributes(repeat.spec, repeat.source, seed, self._config.recipe.lr, **more)
+
+
+def anchor_name(kind: Kind, spec: ArchitectureSpec) -> str:
+    """Return the name of a hand-designed network, such as `plain-32` or `identity-20`."""
+    word = "plain" if kind is Kind.NONE else kind.value
+    return f"{word}-{spec.layers}"
+
+
+def plan_anchors(space: SearchSpace, num_seeds: int) -> list[Repeat]:
+    """Plan the plain and the full-identity network at each anchor depth."""
+    return [
+        Repeat(
+            spec=spec, source=Source.ANCHOR, replicate=replicate, name=anchor_name(kind, spec)
+        )
+        for depths in space.anchor_depths
+        for kind in (Kind.NONE, Kind.IDENTITY)
+        for spec in [space.uniform(depths, kind)]
+        for replicate in range(num_seeds)
+    ]
+
+
+def plan_finalists(records: Sequence[TrialRecord], num_seeds: int) -> list[Repeat]:
+    """Plan fresh trainings of the chosen search trials."""
+    return [
+        Repeat(
+            spec=record.spec,
+            source=Source.FINALIST,
+            replicate=replicate,
+            of_trial=record.number,
+        )
+        for record in records
+        if record.spec is not None
+        for replicate in range(num_seeds)
+    ]
+
+
+def plan_equal_depth(
+    space: SearchSpace, winner: ArchitectureSpec, num_seeds: int
+) -> list[Repeat]:
+    """Plan the full-identity network of the winner's depths, to compare the winner with."""
+    spec = space.uniform(winner.depths, Kind.IDENTITY)
+    name = anchor_name(Kind.IDENTITY, spec)
+    if winner.depths not in space.anchor_depths:
+        name += f" ({'-'.join(map(str, winner.depths))})"
+    return [
+        Repeat(spec=spec, source=Source.ANCHOR, replicate=replicate, name=name)
+        for replicate in range(num_seeds)
+    ]
+
+
+def _identity(record: TrialRecord) -> tuple[str, str, int]:
+    return (record.source.value, str(record.spec_id), record.replicate)
+
+
+def _decisions(spec: ArchitectureSpec) -> dict[str, Any]:
+    depths: dict[str, Any] = {f"depth.stage{i}": d for i, d in enumerate(spec.depths, start=1)}
+    kinds = zip(spec.places(), spec.kinds, strict=True)
+    return depths | {f"skip.{place}": kind.value for place, kind in kinds}

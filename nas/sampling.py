@@ -1,0 +1,205 @@
+"""Optuna's sampler on a copy of the study in memory, so that asking costs no disk write."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.config import ClassPath, SearchConfig
+from nas.errors import ConfigError
+from search_spaces.errors import SpaceError
+from search_spaces.space import Decision, SearchSpace, Value
+from search_spaces.spec import ArchitectureSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What the sampler proposed."""
+
+    trial: optuna.Trial
+    """The trial of the copy in memory; its number is not the study's."""
+    spec: ArchitectureSpec
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Answers by decision."""
+        return self.trial.params
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's ranges of the decisions."""
+        return self.trial.distributions
+
+
+class SamplerMirror:
+    """The sampler, the pruner, and all that they have seen.
+
+    Args:
+        space: Where the sampler chooses.
+        config: Direction, sampler, pruner and seed.
+    """
+
+    def __init__(self, space: SearchSpace, config: SearchConfig) -> None:
+        self._space = space
+        self._study = optuna.create_study(
+            direction=config.direction,
+            sampler=make_sampler(config.sampler, config.seed),
+            pruner=make_pruner(config.pruner),
+        )
+
+    def absorb(self, trial: FrozenTrial) -> None:
+        """Learn a trial that was chosen elsewhere: a design row, or one of a former owner."""
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.params:
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=trial.state,
+                    value=trial.value,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=trial.intermediate_values,
+                )
+            )
+
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> Ask:
+        """Let the sampler choose an architecture.
+
+        Args:
+            fixed: Answers that are given already, as by `enqueue_trial`.
+
+        Raises:
+            SpaceError: A fixed answer is no choice of its decision, or no decision asks for it.
+        """
+        left = dict(fixed or {})
+        if left:
+            self._study.enqueue_trial(left)
+        trial = self._study.ask()
+
+        def choose(decision: Decision) -> Value:
+            if decision.name in left:
+                check_answer(decision, left.pop(decision.name))
+            distribution = distribution_of(decision)
+            if isinstance(distribution, IntDistribution):
+                return trial.suggest_int(decision.name, distribution.low, distribution.high)
+            return trial.suggest_categorical(decision.name, distribution.choices)  # type: ignore[return-value]
+
+        try:
+            spec = self._space.decide(choose)
+            if left:
+                raise SpaceError(
+                    f"Only decisions that exist may be answered, got {min(left)!r} for a network "
+                    f"of {'-'.join(map(str, spec.depths))} blocks per stage. Remove it."
+                )
+        except SpaceError:
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        return Ask(trial=trial, spec=spec)
+
+    def report(self, ask: Ask, epoch: int, value: float) -> bool:
+        """Tell an epoch's value; say whether the pruner stops the trial."""
+        ask.trial.report(value, epoch)
+        return ask.trial.should_prune()
+
+    def tell(self, ask: Ask, state: TrialState, value: float | None = None) -> None:
+        """Tell how a trial ended; a failed one teaches the sampler nothing."""
+        self._study.tell(ask.trial, value if state is TrialState.COMPLETE else None, state=state)
+
+
+def check_answer(decision: Decision, value: Any) -> None:
+    """Check a given answer.
+
+    Raises:
+        SpaceError: It is none of the decision's choices.
+    """
+    if value not in decision.choices:
+        raise SpaceError(
+            f"{decision.name} must be one of {list(decision.choices)}, got {value!r}."
+        )
+
+
+def distribution_of(decision: Decision) -> IntDistribution | CategoricalDistribution:
+    """Return Optuna's range of a decision."""
+    if decision.is_integer:
+        return IntDistribution(int(decision.choices[0]), int(decision.choices[-1]))
+    return CategoricalDistribution(decision.choices)
+
+
+def parameters_of(
+    space: SearchSpace, spec: ArchitectureSpec
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """Return a spec's decisions as Optuna parameters and their ranges.
+
+    Raises:
+        SpaceError: The spec is not in the space.
+    """
+    answers = space.decisions(spec)
+    distributions: dict[str, BaseDistribution] = {}
+
+    def choose(decision: Decision) -> Value:
+        distributions[decision.name] = distribution_of(decision)
+        return answers[decision.name]
+
+    space.decide(choose)
+    return dict(answers), distributions
+
+
+def make_sampler(config: Literal["tpe", "random"] | ClassPath, seed: int) -> BaseSampler:
+    """Make Optuna's sampler.
+
+    Raises:
+        ConfigError: The class cannot be found or made.
+    """
+    if isinstance(config, ClassPath):
+        return _instance("search.sampler", config, BaseSampler)
+    if config == "random":
+        return RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        # `group` is marked experimental; it is what samples conditional decisions jointly.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+
+
+def make_pruner(config: ClassPath | None) -> BasePruner:
+    """Make Optuna's pruner; one that never prunes for None.
+
+    Raises:
+        ConfigError: The class cannot be found or made.
+    """
+    return NopPruner() if config is None else _instance("search.pruner", config, BasePruner)
+
+
+def load_class(key: str, path: str) -> Any:
+    """Import what a dotted path names.
+
+    Raises:
+        ConfigError: There is no such module or name.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{key}.class_path must name an importable class, got {path!r} ({error}). Check the "
+            "spelling and that its module is installed or in the current folder."
+        ) from error
+
+
+def _instance(key: str, config: ClassPath, base: type) -> Any:
+    made = load_class(key, config.class_path)
+    if not (isinstance(made, type) and issubclass(made, base)):
+        raise ConfigError(
+            f"{key}.class_path must name a subclass of optuna's {base.__name__}, got "
+            f"{config.class_path!r}."
+        )
+    try:
+        return made(**config.init_args)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{key}: {config.class_path} must take init_args={config.init_args!r}, got {error}."
+        ) from error

@@ -1,0 +1,158 @@
+"""A study as it is kept in Optuna's storage, with few writes: one to start a trial, two to end it."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import ResumeError
+
+FORMAT = 1
+"""Version of what we store in a study; another one is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedTrial:
+    """A trial that was created, or claimed, and now runs."""
+
+    trial_id: int
+    number: int
+
+
+class StudyStore:
+    """One study of a storage; the owner is its only writer, others may enqueue.
+
+    Args:
+        storage: Any Optuna storage.
+        name: The study's name.
+        direction: `minimize` or `maximize`.
+        facts: What the study is about (space, data, unique id); kept at creation and compared when
+            the study exists.
+
+    Raises:
+        ResumeError: The study exists and is of another space, data or version.
+    """
+
+    def __init__(
+        self, storage: BaseStorage, name: str, direction: str, facts: dict[str, Any]
+    ) -> None:
+        self.storage = storage
+        self.name = name
+        wanted = StudyDirection.MINIMIZE if direction == "minimize" else StudyDirection.MAXIMIZE
+        try:
+            self.study_id = storage.get_study_id_from_name(name)
+        except KeyError:
+            self.study_id = storage.create_new_study([wanted], name)
+            storage.set_study_user_attr(self.study_id, "nas", {"format": FORMAT, **facts})
+        stored = storage.get_study_user_attrs(self.study_id).get("nas")
+        if stored is None and not storage.get_all_trials(self.study_id, deepcopy=False):
+            # Made by a plain create_study, or by an owner killed between the two writes.
+            stored = {"format": FORMAT, **facts}
+            storage.set_study_user_attr(self.study_id, "nas", stored)
+        self.facts = _check_facts(name, stored, facts)
+        if storage.get_study_directions(self.study_id) != [wanted]:
+            raise ResumeError(
+                f"Study {name!r} has another direction than direction={direction!r}. Choose "
+                "another --name."
+            )
+
+    @property
+    def uid(self) -> str:
+        """Random id of the study, part of its W&B run ids."""
+        return str(self.facts["uid"])
+
+    def study(self) -> optuna.Study:
+        """Return Optuna's view of the study."""
+        return optuna.load_study(study_name=self.name, storage=self.storage)
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return trials in order of number, all or those in `states`."""
+        return self.storage.get_all_trials(self.study_id, deepcopy=False, states=states or None)
+
+    def start(
+        self,
+        params: dict[str, Any],
+        distributions: dict[str, BaseDistribution],
+        attributes: dict[str, Any],
+    ) -> StartedTrial:
+        """Create a RUNNING trial with all its parameters and attributes, in one write."""
+        template = optuna.trial.FrozenTrial(
+            number=-1,
+            trial_id=-1,
+            state=TrialState.RUNNING,
+            value=None,
+            datetime_start=datetime.datetime.now(),  # noqa: DTZ005 - Optuna's own are naive
+            datetime_complete=None,
+            params=params,
+            distributions=distributions,
+            user_attrs=attributes,
+            system_attrs={},
+            intermediate_values={},
+        )
+        trial_id = self.storage.create_new_trial(self.study_id, template)
+        return StartedTrial(
+            trial_id=trial_id, number=self.storage.get_trial_number_from_id(trial_id)
+        )
+
+    def claim(
+        self,
+        waiting: FrozenTrial,
+        params: dict[str, Any],
+        distributions: dict[str, BaseDistribution],
+        attributes: dict[str, Any],
+    ) -> StartedTrial | None:
+        """Take up a trial that somebody enqueued; None where another process was quicker."""
+        trial_id = waiting._trial_id  # noqa: SLF001 - Optuna has no public name for it
+        if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+            return None
+        for name, value in params.items():
+            internal = distributions[name].to_internal_repr(value)
+            self.storage.set_trial_param(trial_id, name, internal, distributions[name])
+        self.annotate(trial_id, attributes)
+        return StartedTrial(trial_id=trial_id, number=waiting.number)
+
+    def annotate(self, trial_id: int, attributes: dict[str, Any]) -> None:
+        """Set user attributes, one write each."""
+        for key, value in attributes.items():
+            self.storage.set_trial_user_attr(trial_id, key, value)
+
+    def report(self, trial_id: int, step: int, value: float) -> None:
+        """Keep an intermediate value."""
+        self.storage.set_trial_intermediate_value(trial_id, step, value)
+
+    def finish(
+        self,
+        trial_id: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        result: dict[str, Any],
+    ) -> None:
+        """End a trial: its result as one JSON attribute, then its state."""
+        self.storage.set_trial_user_attr(trial_id, "result", result)
+        self.storage.set_trial_state_values(trial_id, state, values)
+
+
+def _check_facts(name: str, stored: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
+    if stored is None:
+        raise ResumeError(
+            f"Study {name!r} of this storage was not made by this toolkit. Choose another --name, "
+            "or read it with nas report."
+        )
+    if stored.get("format") != FORMAT:
+        raise ResumeError(
+            f"Study {name!r} must have format {FORMAT}, got format={stored.get('format')!r}. It "
+            "was made by another version of the toolkit; choose another --name."
+        )
+    for key, value in facts.items():
+        if key != "uid" and stored.get(key) != value:
+            raise ResumeError(
+                f"Study {name!r} is of another {key}: {stored.get(key)!r}, got {value!r}. Choose "
+                "another --name."
+            )
+    return stored

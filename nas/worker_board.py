@@ -1,0 +1,50 @@
+"""`workers.json`: who trains what at the moment, for `nas status`; there while an owner lives."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from nas.pool import WorkerPool
+from nas.run_folder import write_whole
+
+_SECONDS = 1.0
+
+
+class WorkerBoard:
+    """Writes what the workers do, at most once per second.
+
+    Args:
+        path: The file.
+        pool: The workers.
+    """
+
+    def __init__(self, path: Path, pool: WorkerPool) -> None:
+        self._path = path
+        self._pool = pool
+        self._last = 0.0
+
+    def tick(self) -> None:
+        """Write where it is time to."""
+        now = time.monotonic()
+        if now - self._last >= _SECONDS:
+            self._last = now
+            data = {"owner": os.getpid(), "workers": self._pool.describe()}
+            write_whole(self._path, json.dumps(data) + "\n")
+
+    def remove(self) -> None:
+        """Remove the file, since nobody trains any more."""
+        self._path.unlink(missing_ok=True)
+
+
+def read_board(path: Path) -> dict[str, Any] | None:
+    """Return what was written, or None where no living owner has written it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        os.kill(int(data["owner"]), 0)
+    except PermissionError:
+        return data
+    except (OSError, ValueError, KeyError):
+        return None
+    return data
