@@ -1,0 +1,282 @@
+"""The `nas` command: reads arguments, calls the library, prints; every other import is lazy."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="nas",
+    help="Search where a ResNet should have skip connections, and learn which layers need them.",
+    epilog="Every command takes --debug, which shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+RUNS = Path("runs")
+_Run = Annotated[str | None, typer.Argument(help="Run folder, or the name of one in runs/.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    if "--debug" in sys.argv:
+        sys.argv.remove("--debug")
+        os.environ["NAS_DEBUG"] = "1"
+    app()
+
+
+def _with_clear_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Print errors as one message and set the exit code; tracebacks only with --debug."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last place where an error can be explained
+            _fail(error)
+
+    return guarded
+
+
+def _fail(error: Exception) -> NoReturn:
+    from nas.errors import exit_code_of
+    from search_spaces.errors import UserError
+
+    if os.environ.get("NAS_DEBUG") == "1":
+        raise error
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        words = " ".join(str(error).split())
+        print(f"error: {type(error).__name__}: {words}", file=sys.stderr)
+        print("Add --debug to see where it happened.", file=sys.stderr)
+    raise typer.Exit(exit_code_of(error)) from None
+
+
+@app.command()
+@_with_clear_errors
+def search(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; without one, the digits study.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study: runs/NAME.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Complete and pruned trials in all; more resumes.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Training processes; auto: one per core or GPU.")
+    ] = None,
+    devices: Annotated[str | None, typer.Option(help="auto, cpu, or how many GPUs.")] = None,
+    devices_per_trial: Annotated[
+        int | None, typer.Option(help="Devices that one trial trains on.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="journal, or a storage URL of Optuna.")
+    ] = None,
+    wandb: Annotated[str | None, typer.Option(help="offline, online or disabled.")] = None,
+    mode: Annotated[str | None, typer.Option(help="search, or effects: design rows only.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="settled: stop when every answer is settled.")
+    ] = None,
+    launcher: Annotated[str | None, typer.Option(help="local or ray.")] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Neither anchors nor a report.")
+    ] = False,
+    no_export: Annotated[
+        bool, typer.Option("--no-export", help="Neither finalists nor an export.")
+    ] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Any key, such as recipe.epochs=4."),
+    ] = None,
+    dump_config: Annotated[
+        bool, typer.Option("--dump-config", help="Print the whole configuration and stop.")
+    ] = False,
+) -> None:
+    """Launch a study, or resume it: the same command goes on where it stopped."""
+    from nas.config_file import load_config, merge, nested, parse_assignments
+
+    flags = {
+        "name": name,
+        "storage": storage,
+        "wandb.mode": wandb,
+        "search.trials": trials,
+        "search.workers": _number_or_word(workers),
+        "search.devices": _number_or_word(devices),
+        "search.devices_per_trial": devices_per_trial,
+        "search.mode": mode,
+        "search.until": until,
+        "search.launcher": launcher,
+    }
+    given = parse_assignments(assignments or ())
+    for key, value in flags.items():
+        if value is not None:
+            given = merge(given, nested(key, value))
+    resolved = load_config(config, given)
+    if dump_config:
+        print(_dump(resolved), end="")
+        return
+    _search(resolved, with_report=not no_report, with_export=not no_export)
+
+
+def _search(config: Any, *, with_report: bool, with_export: bool) -> None:
+    from nas.launch import SearchOptions, run_search
+
+    options = SearchOptions(with_report=with_report, with_export=with_export)
+    try:
+        run_search(config, RUNS, options)
+    except KeyboardInterrupt:
+        command = " ".join(["nas", *sys.argv[1:]])
+        print(
+            f"\nInterrupted; the study in {RUNS / config.name} is intact. Finished epochs are kept. "
+            f"Go on with:\n  {command}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+
+
+@app.command()
+@_with_clear_errors
+def status(run: _Run = None, as_json: _Json = False) -> None:
+    """Show what is running and what is best so far."""
+    from nas.status import describe_status, read_status
+
+    found = read_status(_folder(run))
+    print(json.dumps(found, indent=2) if as_json else describe_status(found))
+
+
+@app.command()
+@_with_clear_errors
+def report(
+    run: _Run = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="A table of trials trained anywhere.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Storage URL, with --name, instead of a run folder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study in --storage.")] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="minimize or maximize, for --csv.")
+    ] = None,
+    sesoi: Annotated[
+        float | None, typer.Option(help="Smallest effect worth having, in the metric's unit.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
+) -> None:
+    """Estimate which layers benefit from skipping, and write the report."""
+    from nas.report_sources import report_csv, report_run, report_storage
+
+    if csv is not None:
+        written = report_csv(csv, direction, sesoi, out or Path("report"))
+    elif storage is not None:
+        written = report_storage(storage, name, sesoi, out or Path("report"))
+    else:
+        written = report_run(_folder(run), sesoi, out)
+    print(written.headline)
+    print(f"\nreport   {written.folder / 'report.html'}")
+
+
+@app.command()
+@_with_clear_errors
+def export(
+    run: _Run = None,
+    trial: Annotated[
+        int | None, typer.Option(help="A search trial that was retrained; default: the best.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
+) -> None:
+    """Export the best network, so that it runs without this toolkit."""
+    from nas.run import open_run
+
+    opened = open_run(_folder(run))
+    result = opened.export(out, trial)
+    if result is None:
+        print("error: no finalist was retrained; run nas search without --no-export.")
+        raise typer.Exit(1)
+    print(f"export   {result.folder}")
+    print(f"proven   largest difference of logits {result.max_abs_difference:.2g}", end="")
+    print("" if result.accuracy is None else f", test accuracy {result.accuracy:.1%}")
+
+
+@app.command()
+@_with_clear_errors
+def show(
+    what: Annotated[str, typer.Argument(help="Spec file, preset such as resnet-20, or run.")],
+    as_json: _Json = False,
+    svg: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
+) -> None:
+    """Draw an architecture; print its layers, parameters and multiply-adds."""
+    from nas.show import describe_spec, find_spec
+
+    spec = find_spec(what, RUNS)
+    if svg is not None:
+        from search_spaces.drawing import draw_svg
+
+        svg.write_text(draw_svg(spec), encoding="utf-8")
+    if as_json:
+        print(json.dumps(describe_spec(spec), indent=2))
+        return
+    from search_spaces.drawing import draw_text
+
+    print(draw_text(spec))
+    facts = describe_spec(spec)
+    print(f"\n{facts['layers']} layers, {facts['params']:,} parameters, {facts['macs']:,} MACs")
+    print(f"spec_id {facts['spec_id']}")
+
+
+@app.command()
+@_with_clear_errors
+def doctor(as_json: _Json = False) -> None:
+    """Check what is installed, devices, storage drivers and W&B."""
+    from nas.doctor import describe_checks, run_checks
+
+    checks = run_checks(Path.cwd())
+    if as_json:
+        print(json.dumps([check.to_dict() for check in checks], indent=2))
+    else:
+        print(describe_checks(checks))
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def _folder(run: str | None) -> Path:
+    """Find a run folder by path, by name in runs/, or the only one there is."""
+    from nas.errors import RunFolderError
+
+    known = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
+    if run is None:
+        if len(known) == 1:
+            return RUNS / known[0]
+        raise RunFolderError(
+            f"A run must be named, got none with {len(known)} studies in {RUNS}/"
+            f"{': ' + ', '.join(known) if known else ''}. Give a folder such as runs/digits."
+        )
+    if (Path(run) / "config.yaml").is_file() or run not in known:
+        return Path(run)
+    return RUNS / run
+
+
+def _number_or_word(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+
+
+def _dump(config: Any) -> str:
+    import yaml
+
+    from nas.storage import without_password
+
+    data = config.to_dict()
+    data["storage"] = without_password(config.storage)
+    return yaml.safe_dump(data, sort_keys=False)

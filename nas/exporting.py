@@ -1,0 +1,102 @@
+"""From finalists to the export: the winner's weights, its data, its rivals; torch only when run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas.config import StudyConfig
+from nas.errors import ExportError
+from nas.export import ExportRequest, ExportResult, SearchCost, write_export
+from nas.finalists import best_finalist
+from nas.trials import Source, TrialRecord
+from search_spaces.drawing import draw_svg
+from search_spaces.spec import Kind
+from trainer.checkpoints import CheckpointStore
+
+
+def weights_key(record: TrialRecord) -> str:
+    """Return where the weights of a repeat are kept."""
+    return f"repeat-{record.number:04d}-weights"
+
+
+def export_winner(
+    folder: Path,
+    config: StudyConfig,
+    repeats: Sequence[TrialRecord],
+    checkpoints: CheckpointStore,
+    cost: SearchCost,
+    environment: Mapping[str, Any],
+    of_trial: int | None = None,
+) -> ExportResult:
+    """Export the best finalist by its mean over fresh seeds, proven in a fresh process.
+
+    Args:
+        folder: Where the files go; an older export there is replaced as a whole.
+        config: The study's configuration.
+        repeats: Anchors and finalists.
+        checkpoints: Where the finalists' weights are.
+        cost: What the search took.
+        environment: Versions, as in `environment.json`.
+        of_trial: Export this search trial instead of the best.
+
+    Raises:
+        ExportError: There is no finalist, its weights are gone, or the proof failed.
+    """
+    # Imported here: it needs scikit-learn and torch.
+    from trainer.datasets import load_data
+
+    finalists = [record for record in repeats if record.source is Source.FINALIST]
+    candidates = [r for r in finalists if of_trial is None or r.of_trial == of_trial]
+    if not candidates:
+        raise ExportError(
+            "An export needs retrained finalists, got none. Run nas search without --no-export."
+        )
+    chosen = best_finalist(candidates, config.search.direction).chosen
+    weights = checkpoints.load(weights_key(chosen))
+    if weights is None or chosen.spec is None or chosen.seed is None:
+        raise ExportError(
+            f"The weights of finalist {chosen.number} must be in checkpoints/, got none. Repeat "
+            "nas search, or export another --trial."
+        )
+    data = load_data(config.data)
+    request = ExportRequest(
+        study=config.name,
+        spec=chosen.spec,
+        weights=weights,
+        mean=tuple(data.mean),
+        std=tuple(data.std),
+        facts=config.facts(),
+        recipe=config.recipe.model_dump(mode="json"),
+        seed=chosen.seed,
+        chosen=chosen,
+        finalists=finalists,
+        identity_anchor=_equal_depth(repeats, chosen),
+        cost=cost,
+        versions=_versions(environment),
+        picture=draw_svg(chosen.spec),
+        metric=config.search.metric,
+        direction=config.search.direction,
+        space=config.space,
+        test_images=data.test.images.numpy(),
+        test_labels=data.test.labels.numpy(),
+    )
+    return write_export(folder, request)
+
+
+def _equal_depth(repeats: Sequence[TrialRecord], chosen: TrialRecord) -> list[TrialRecord]:
+    """Runs of the network of the same depths with an identity in every block."""
+    return [
+        record
+        for record in repeats
+        if record.source is Source.ANCHOR
+        and record.spec is not None
+        and chosen.spec is not None
+        and record.spec.depths == chosen.spec.depths
+        and set(record.spec.kinds) == {Kind.IDENTITY}
+    ]
+
+
+def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
+    packages = environment.get("packages") or {}
+    found = {"skip-nas": environment.get("tool"), "python": environment.get("python"), **packages}
+    return {name: str(number) for name, number in found.items() if number}

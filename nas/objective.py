@@ -1,0 +1,124 @@
+"""Door 2: our candidates inside a user's own `study.optimize`, with any storage and pruner."""
+
+import math
+from typing import Any
+
+import optuna
+
+from nas.config_file import merge
+from nas.errors import TrainingError
+from nas.records import METRICS, result_attribute, start_attributes
+from nas.trials import Source
+from search_spaces.errors import UserError
+from search_spaces.registry import make_space
+from search_spaces.space import SearchSpace
+from trainer.data import data_facts
+from trainer.measurement import Candidate, EpochMetrics, Failure, Reason
+from trainer.progress import Verdict
+from trainer.recipe import Recipe
+from trainer.seeding import child_seed
+
+
+class Objective:
+    """A callable for `study.optimize`: one candidate per trial, trained in this process.
+
+    It asks the trial for an architecture, reports every epoch, obeys the study's pruner, and keeps
+    on the trial what `nas report` needs. Rows of the design (see `DesignSampler`) are never pruned.
+
+    Args:
+        space: A search space, or the configuration of a shipped one.
+        data: Name of a shipped data set.
+        recipe: How to train; fields of `Recipe`, or one.
+        metric: What is returned: `val/log_loss` (minimize) or `val/accuracy` (maximize).
+        seed: Master seed; each trial's own is derived from it and the trial's number.
+        device: torch's name of the device.
+
+    Raises:
+        UserError: A name or field is wrong.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace | dict[str, Any] | None = None,
+        data: str = "digits",
+        recipe: Recipe | dict[str, Any] | None = None,
+        *,
+        metric: str = "val/log_loss",
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        if metric not in METRICS:
+            raise UserError(
+                f"Objective: metric must be one of {', '.join(METRICS)}, got metric={metric!r}."
+            )
+        facts = data_facts(data)
+        self.space = (
+            space
+            if isinstance(space, SearchSpace)
+            else make_space(merge({}, space or {}), facts.input, facts.num_classes)
+        )
+        self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
+        self._data_name = data
+        self._metric = metric
+        self._seed = seed
+        self._device = device
+        self._data: Any = None
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Train the trial's candidate and return the metric of its last epoch.
+
+        Returns:
+            The metric; NaN, which Optuna records as failed, where training diverged or memory ran
+            out, so that the study goes on.
+
+        Raises:
+            optuna.TrialPruned: The study's pruner stopped it.
+            TrainingError: The training failed for another reason.
+        """
+        # Imported here: torch and Lightning take seconds.
+        from trainer.datasets import load_data
+        from trainer.train import train
+
+        if self._data is None:
+            self._data = load_data(self._data_name)
+        spec = self.space.suggest(trial)
+        source = _source(trial)
+        seed = child_seed(self._seed, "objective", trial.number)
+        for key, value in start_attributes(spec, source, seed, self.recipe.lr).items():
+            trial.set_user_attr(key, value)
+        candidate = Candidate(key=f"trial-{trial.number:04d}", spec=spec, seed=seed)
+        watch = _ReportToTrial(trial, METRICS[self._metric], prunes=source is Source.ADAPTIVE)
+        [outcome] = train([candidate], self.recipe, self._data, watch, device=self._device)
+        trial.set_user_attr("result", result_attribute(outcome, 0.0))
+        if isinstance(outcome, Failure):
+            if outcome.reason in (Reason.DIVERGED, Reason.OOM):
+                return math.nan
+            raise TrainingError(
+                f"Trial {trial.number} must train, got {outcome.message} for {spec.code}."
+            )
+        if outcome.stopped:
+            raise optuna.TrialPruned
+        return float(getattr(outcome.last, METRICS[self._metric]))
+
+
+class _ReportToTrial:
+    """Progress that reports to Optuna and asks its pruner."""
+
+    def __init__(self, trial: optuna.Trial, field: str, *, prunes: bool) -> None:
+        self._trial = trial
+        self._field = field
+        self._prunes = prunes
+
+    def epoch_done(self, key: str, metrics: EpochMetrics) -> Verdict:
+        """Report the epoch; STOP where the pruner says so."""
+        self._trial.report(getattr(metrics, self._field), metrics.epoch)
+        stop = self._prunes and self._trial.should_prune()
+        return Verdict.STOP if stop else Verdict.CONTINUE
+
+
+def _source(trial: optuna.Trial) -> Source:
+    from nas.design_sampler import DesignSampler
+
+    sampler = trial.study.sampler
+    is_row = isinstance(sampler, DesignSampler) and sampler.is_design_row(trial.number)
+    return Source.RANDOMISED if is_row else Source.ADAPTIVE

@@ -1,0 +1,176 @@
+"""What came out of a study, and where it is written."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas.config import StudyConfig
+from nas.display import Answers
+from nas.errors import TableError
+from nas.export import ExportResult, SearchCost
+from nas.exporting import export_winner, weights_key
+from nas.finalists import Ranking, best_finalist
+from nas.reporting import ReportInputs, WrittenReport, study_context, write_report
+from nas.run_folder import RunFolder
+from nas.skip_benefit import BenefitContext, settled
+from nas.timing import read_timing
+from nas.trials import Source, State, TrialRecord
+from trainer.checkpoints import FolderCheckpoints
+
+
+class Results:
+    """Trials of a study, read into a report, an export and a conclusion.
+
+    Args:
+        folder: The run folder.
+        config: The study's configuration.
+    """
+
+    def __init__(self, folder: RunFolder, config: StudyConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.space = config.make_space()
+        self.trials: list[TrialRecord] = []
+        self.repeats: list[TrialRecord] = []
+        self.report: WrittenReport | None = None
+        self.export: ExportResult | None = None
+        self._environment = folder.read_environment()
+        self._context = study_context(config, self.space, self._environment, None)
+
+    @property
+    def context(self) -> BenefitContext:
+        """What the estimator must know of the study."""
+        return self._context
+
+    def set_sesoi(self, sesoi: float | None) -> None:
+        """Set the smallest effect worth having; None keeps the study's."""
+        if sesoi is not None:
+            self._context = dataclasses.replace(self._context, sesoi=sesoi)
+
+    def load(self, trials: Sequence[TrialRecord], repeats: Sequence[TrialRecord]) -> None:
+        """Take the trials as they are now."""
+        self.trials = sorted(trials, key=lambda record: record.number)
+        self.repeats = sorted(repeats, key=lambda record: record.number)
+
+    def count_answers(self, ended: Sequence[TrialRecord]) -> Answers | None:
+        """Count the settled answers of the map; None before there is anything to count."""
+        rows = [record for record in ended if record.source is Source.RANDOMISED]
+        anchors = [record for record in ended if record.source is Source.ANCHOR]
+        if not rows:
+            return None
+        found = settled(rows, self._context, anchors)
+        return Answers(settled=found.num_settled, total=found.num_answers)
+
+    def ranking(self, repeats: Sequence[TrialRecord]) -> Ranking | None:
+        """Rank the finalists by their mean over fresh seeds; None without a finished one."""
+        finalists = [record for record in repeats if record.source is Source.FINALIST]
+        try:
+            return best_finalist(finalists, self.config.search.direction)
+        except TableError:
+            return None
+
+    def winner(self, repeats: Sequence[TrialRecord]) -> TrialRecord | None:
+        """Return the winner's run whose weights are exported."""
+        ranking = self.ranking(repeats)
+        return None if ranking is None else ranking.chosen
+
+    def write_report(self, folder: Path | None = None) -> WrittenReport:
+        """Write the report's files."""
+        inputs = ReportInputs(
+            study=self.config.name,
+            trials=self.trials,
+            repeats=self.repeats,
+            context=self._context,
+            facts=self.config.facts(),
+            recipe=self.config.recipe.model_dump(mode="json"),
+            seconds=self.wall_seconds,
+            versions=self.versions,
+            resume_command=f"nas search --name {self.config.name}",
+            num_workers=self.num_workers,
+        )
+        self.report = write_report(folder or self.folder.report, inputs)
+        return self.report
+
+    def write_export(
+        self, folder: Path | None = None, of_trial: int | None = None
+    ) -> ExportResult | None:
+        """Write and prove the export; None where no trial is complete.
+
+        Raises:
+            ExportError: The proof failed, or the weights are gone.
+        """
+        if self.ranking(self.repeats) is None:
+            return None
+        checkpoints = FolderCheckpoints(self.folder.checkpoints)
+        self.export = export_winner(
+            folder or self.folder.export,
+            self.config,
+            self.repeats,
+            checkpoints,
+            SearchCost(
+                trials=sum(r.state in (State.COMPLETE, State.PRUNED) for r in self.trials),
+                seconds=self.wall_seconds or 0.0,
+                workers=self.num_workers,
+            ),
+            self._environment,
+            of_trial,
+        )
+        return self.export
+
+    def drop_losers(self) -> None:
+        """Delete the weights of finalists that did not win, so that disk use stays bounded."""
+        winner = self.winner(self.repeats)
+        checkpoints = FolderCheckpoints(self.folder.checkpoints)
+        for record in self.repeats:
+            if winner is not None and record.spec_id != winner.spec_id:
+                checkpoints.delete(weights_key(record))
+
+    def conclusion(self) -> str:
+        """Say what was found and where to look."""
+        lines: list[str] = []
+        if self.report is not None:
+            lines += [self.report.headline, ""]
+        ranking = self.ranking(self.repeats)
+        if ranking is not None and ranking.winner.spec is not None:
+            winner = ranking.winner
+            spread = f" (sd {winner.spread.sd:.4f})" if winner.spread.sd is not None else ""
+            lines.append(
+                f"best     {winner.spec.code if winner.spec else ''}: {self.config.search.metric} "
+                f"{winner.spread.mean:.4f}{spread} over {winner.spread.n} fresh seeds"
+            )
+        if self.report is not None:
+            lines.append(f"report   {self.report.folder / 'report.html'}")
+        if self.export is not None:
+            lines.append(f"export   {self.export.folder} (proven in a fresh process)")
+        if not lines:
+            lines.append(f"done     {self.folder.path}")
+        return "\n".join(lines)
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """Wall time of all owners of this study so far, s; None where it was not measured."""
+        return read_timing(self.folder.timing).get("wall")
+
+    @property
+    def num_workers(self) -> int:
+        """Workers of the last owner."""
+        return max(len(self._environment.get("devices") or ()), 1)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions and machine, for the report's last lines."""
+        environment = self._environment
+        cores = environment.get("cores")
+        machine = f"{environment.get('system', '')}, {cores} cores" if cores else ""
+        devices = ", ".join(sorted(set(environment.get("devices") or ())))
+        packages = environment.get("packages") or {}
+        found = {
+            "skip-nas": environment.get("tool"),
+            "python": environment.get("python"),
+            **packages,
+            "machine": machine,
+            "devices": devices,
+        }
+        return {name: str(value) for name, value in found.items() if value}
+
+

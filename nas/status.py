@@ -1,0 +1,98 @@
+"""What `nas status` says: counts by state, the best so far, who trains what; no torch here."""
+
+from pathlib import Path
+from typing import Any
+
+from nas.errors import RunFolderError
+from nas.open_study import folder_of, read_repeats, read_trials
+from nas.storage import open_storage
+from nas.trials import State, TrialRecord
+from nas.worker_board import read_board
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """Read the state of a study without touching it, as JSON data.
+
+    Raises:
+        RunFolderError: The folder holds no study.
+        StorageError: The storage cannot be reached or read.
+    """
+    folder = folder_of(path)
+    config = folder.read_config()
+    board = read_board(folder.workers)
+    try:
+        storage = open_storage(config.storage, folder.path, create=False)
+        trials, direction = read_trials(storage, config.name)
+        repeats = read_repeats(storage, config.name)
+    except RunFolderError:
+        trials, direction, repeats = [], config.search.direction, []
+    return {
+        "name": config.name,
+        "folder": str(folder.path),
+        "target": config.search.trials,
+        "is_running": board is not None,
+        "trials": _count(trials),
+        "repeats": _count(repeats),
+        "best": _best(trials, direction),
+        "workers": board["workers"] if board is not None else [],
+        "report": _existing(folder.report / "report.html"),
+        "export": _existing(folder.export / "card.md"),
+    }
+
+
+def describe_status(status: dict[str, Any]) -> str:
+    """Return the status as text."""
+    counts = status["trials"]
+    shown = [f"{number} {state}" for state, number in counts.items() if number]
+    done = counts["complete"] + counts["pruned"]
+    lines = [
+        f"study    {status['name']} in {status['folder']}",
+        f"trials   {done} of {status['target']} done ({', '.join(shown) or 'none yet'})",
+    ]
+    if any(status["repeats"].values()):
+        repeats = [f"{number} {state}" for state, number in status["repeats"].items() if number]
+        lines.append(f"repeats  {', '.join(repeats)}")
+    best = status["best"]
+    if best is not None:
+        lines.append(
+            f"best     trial {best['trial']}: {best['value']:.4f}, {best['code']} "
+            f"(spec_id {best['spec_id']})"
+        )
+    for worker in status["workers"]:
+        doing = ", ".join(worker["trials"]) or "idle"
+        lines.append(f"worker   {worker['pid']} on {worker['device']}: {doing}")
+    if not status["is_running"]:
+        left = counts["running"] or done < status["target"]
+        lines.append(
+            f"owner    none; go on with: nas search --name {status['name']}"
+            if left
+            else "owner    none; the search is finished"
+        )
+    for name in ("report", "export"):
+        if status[name]:
+            lines.append(f"{name:<8} {status[name]}")
+    return "\n".join(lines)
+
+
+def _count(records: list[TrialRecord]) -> dict[str, int]:
+    order = (State.COMPLETE, State.PRUNED, State.FAILED, State.RUNNING, State.WAITING)
+    return {state.value: sum(r.state is state for r in records) for state in order}
+
+
+def _best(records: list[TrialRecord], direction: str) -> dict[str, Any] | None:
+    complete = [r for r in records if r.state is State.COMPLETE and r.value is not None]
+    sign = 1 if direction == "minimize" else -1
+    best = min(complete, key=lambda record: sign * float(record.value or 0.0), default=None)
+    if best is None:
+        return None
+    return {
+        "trial": best.number,
+        "value": best.value,
+        "spec_id": best.spec_id,
+        "code": best.spec.code if best.spec else "",
+        "metrics": best.metrics,
+    }
+
+
+def _existing(path: Path) -> str | None:
+    return str(path) if path.is_file() else None

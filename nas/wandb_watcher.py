@@ -1,0 +1,78 @@
+"""Passes ended trials to the W&B writer, and at the end the summary; never slows the owner."""
+
+import sys
+from collections.abc import Sequence
+
+from nas.open_study import OpenStudy
+from nas.results import Results
+from nas.run_log import RunLog
+from nas.timing import Timing
+from nas.trials import TrialRecord
+from nas.wandb_content import StudyInfo
+from trainer.measurement import EpochMetrics
+
+_CLOSE_SECONDS = 120.0
+
+
+class WandbWatcher:
+    """A watcher that hands ended trials to W&B.
+
+    Args:
+        study: The study; its configuration says whether and where.
+        timing: Where the owner's share of the cost is kept.
+    """
+
+    def __init__(self, study: OpenStudy, timing: Timing) -> None:
+        config = study.config
+        info = StudyInfo(
+            name=config.name,
+            uid=study.search.uid,
+            dataset=config.data,
+            epochs=config.recipe.epochs,
+            deepest=study.space.deepest,
+            metric=config.search.metric,
+            direction=config.search.direction,
+        )
+        self._log = RunLog(study.folder.path, config.wandb, info)
+        self._timing = timing
+
+    def catch_up(self, ended: Sequence[TrialRecord]) -> None:
+        """Log trials that a killed owner ended without logging them."""
+        for record in self._log.missing(ended):
+            self._log.trial_done(record)
+
+    def started(self, record: TrialRecord) -> None:
+        """Runs are written when trials end."""
+
+    def epoch(self, record: TrialRecord, metrics: EpochMetrics) -> None:
+        """Runs are written when trials end."""
+
+    def ended(self, record: TrialRecord) -> None:
+        """Log a trial."""
+        with self._timing.measure("wandb.hand_over"):
+            self._log.trial_done(record)
+
+    def summary(self, results: Results) -> None:
+        """Log the summary run: the map, tables, pictures and artifacts."""
+        if results.report is None:
+            return
+        report = results.report
+        self._log.summary(
+            headline=report.headline,
+            benefit=report.benefit,
+            trials=results.trials,
+            repeats=results.repeats,
+            pictures={
+                "skip_map": report.folder / "skip_map.svg",
+                "report": report.folder / "report.html",
+            },
+            best=results.export.folder if results.export is not None else None,
+            benefit_file=report.folder / "skip_benefit.json",
+        )
+
+    def close(self) -> None:
+        """Wait until all is written; what failed is said and costs nothing else."""
+        with self._timing.measure("wandb.wait"):
+            result = self._log.close(_CLOSE_SECONDS)
+        for failure in result.failures[:3]:
+            sys.stderr.write(f"warning: {failure}\n")
