@@ -1,0 +1,6 @@
+"""Export: the best architecture as files that run without this toolkit, proven before success."""
+
+from nas.export.request import ExportRequest, ExportResult, SearchCost
+from nas.export.write import write_export
+
+__all__ = ["ExportRequest", "ExportResult", "SearchCost", "write_export"]
