@@ -1,0 +1,128 @@
+"""The end of the page: warnings, method in plain words, how to cite, settings."""
+
+from nas.report.data import ReportData
+from nas.report.html import definitions, esc, paragraph, section
+from nas.report.numbers import count, duration, mapping, metric_of, rows
+from nas.trials import Source
+
+MAX_WARNINGS = 3
+
+REDUNDANCY = (
+    "Two questions are kept apart. *On average over networks*: what a skip at this block does "
+    "when all other blocks have a skip or none at random. *In your best network*: what taking "
+    "this one "
+    "skip away does there. The second can be near zero although the first is large, because skips "
+    "stand in for each other: a network that has many hardly misses one."
+)
+"""The fixed sentences on redundancy."""
+
+
+def warnings_section(data: ReportData) -> str:
+    """Write at most three warnings, each with what to do."""
+    found = data.benefit.get("warnings")
+    known = [(str(w.get("text") or w.get("code") or ""), w) for w in rows(found)]
+    lines = [
+        f'<div class="warning">{esc(text)} {_remedy(str(w.get("remedy") or ""))}</div>'
+        for text, w in known[:MAX_WARNINGS]
+        if text
+    ]
+    rest = len(known) - MAX_WARNINGS
+    if rest > 0:
+        lines.append(paragraph(f"{count(rest, 'more warning')} in skip_benefit.json."))
+    return section("warnings", "Before you rely on it", *lines)
+
+
+def _remedy(remedy: str) -> str:
+    """Set the command in which a remedy ends as code."""
+    words, found, command = remedy.partition("nas ")
+    if not found or (words and not words[-1].isspace()):
+        return esc(remedy)
+    return f"{esc(words)}<code>{esc(found + command)}</code>"
+
+
+def method_section(data: ReportData) -> str:
+    """Say in plain words what was done and what the numbers mean."""
+    n = data.counts().get(Source.RANDOMISED, 0)
+    layers = data.reference_spec.layers if data.reference_spec else None
+    depth = f" of {layers} layers" if layers else ""
+    drawn = (
+        f"{count(n, 'network')}{depth} had the skip of every block drawn at random (none, "
+        "identity or projection), independently of how well anything did. The difference "
+        "between those "
+        "with and those without a skip at a block is therefore the effect of that skip, and not "
+        "of a search that liked it."
+    )
+    missing = (
+        "No network of the random design has finished, so nothing on this page is evidence for "
+        "what a skip does: a search tries most what it likes best."
+    )
+    design = drawn if n else missing
+    decision = (
+        "*Helps* and *hurts* mean that the whole 95% interval lies on one side of zero; *large* "
+        "and *small* compare the effect with what is worthwhile. *Too small to matter* means that "
+        "the interval lies within what is worthwhile; *cannot tell* is everything else, and is "
+        "not the same as no effect. Stages are tested after all skips together, blocks after "
+        "their "
+        "stage, so that looking at many blocks finds nothing by chance."
+    )
+    best = (
+        "The best found is chosen on fresh seeds and compared there with the full-identity "
+        "network of equal depth; the test split is left for the export."
+    )
+    parts = [paragraph(words, "plain") for words in (design, decision, REDUNDANCY, best)]
+    return section("method", "How this was measured", *parts)
+
+
+def cite_section(data: ReportData) -> str:
+    """Write the sentence that belongs beside every quoted number, and all settings."""
+    sentence = _citation(data)
+    quote = paragraph("A number from this page means nothing without this beside it:")
+    body = f'{quote}<p class="cite">{esc(sentence)}</p>' if sentence else ""
+    settings = definitions(_settings(data))
+    if settings:
+        body += f"<details><summary>All settings</summary>{settings}</details>"
+    return section("cite", "How to cite", body)
+
+
+def _citation(data: ReportData) -> str:
+    facts, recipe = data.facts, data.recipe
+    training = mapping(data.benefit.get("training"))
+    name = facts.name if facts else mapping(data.benefit.get("data")).get("dataset")
+    parts: list[str] = []
+    if name:
+        parts.append(f"Data set {name}")
+    if facts:
+        parts.append(
+            f"{facts.n_train:,} training and {facts.n_val:,} validation images (fixed split, seed "
+            f"{facts.split_seed})"
+        )
+    if data.trials:
+        parts.append(
+            f"n = {data.counts().get(Source.RANDOMISED, 0)} randomised of "
+            f"{count(len(data.trials), 'trial')}"
+        )
+    if data.repeats:
+        seeds = len({t.seed for t in data.repeats if t.seed is not None})
+        parts.append(f"{count(len(data.repeats), 'repeat')} on {count(seeds, 'seed')}")
+    if epochs := recipe.get("epochs") or training.get("epochs"):
+        parts.append(f"{epochs} epochs")
+    if lr := recipe.get("lr"):
+        parts.append(f"learning rate {lr:g}")
+    if machine := data.versions.get("machine"):
+        parts.append(str(machine))
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _settings(data: ReportData) -> list[tuple[str, object]]:
+    metric = metric_of(data.benefit)
+    direction = "lower is better" if metric.lower_is_better else "higher is better"
+    probabilities = mapping(data.benefit.get("reference_distribution")).get("name")
+    items: list[tuple[str, object]] = [
+        ("study", data.study),
+        ("metric", f"{metric.label} at the last epoch, {direction}" if data.benefit else None),
+        ("random design", probabilities),
+        ("wall time", duration(data.seconds) if data.seconds is not None else None),
+        ("last trial", data.benefit.get("last_trial_utc")),
+    ]
+    items += [(f"recipe: {name}", value) for name, value in data.recipe.items()]
+    return items + [(name, value) for name, value in data.versions.items()]

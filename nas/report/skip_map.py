@@ -1,0 +1,85 @@
+"""The skip map: the reference network with the effect of each kind of skip at each block."""
+
+from nas.report.data import ReportData
+from nas.report.effects import Direction, Effect, block_effects
+from nas.report.numbers import Metric, metric_of, typographic
+from search_spaces.drawing import BlockPaint, Chip, draw_svg
+from search_spaces.spec import Place
+
+KINDS = ("identity", "projection")
+
+
+def skip_map_svg(
+    data: ReportData,
+    *,
+    width: int = 720,
+    standalone: bool = True,
+    element_id: str | None = None,
+) -> str:
+    """Draw the network with the effects of its skips, grey where the data cannot tell.
+
+    Args:
+        data: What the report is drawn from; needs a reference network or a trial with a spec.
+        width: Width of the drawing in px.
+        standalone: Whether it is a file of its own; otherwise the page has to hold the style
+            sheet of the drawings.
+        element_id: Id of the element, unique on its page.
+
+    Returns:
+        One `<svg>` element; empty where no network is known.
+    """
+    spec = data.reference()
+    if spec is None:
+        return ""
+    metric = metric_of(data.benefit)
+    return draw_svg(
+        spec,
+        paints(data, list(spec.places()), metric),
+        width=width,
+        title=f"Skip map of {data.study}: effect on {metric.label} of a skip at each block",
+        element_id=element_id,
+        standalone=standalone,
+    )
+
+
+def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place, BlockPaint]:
+    """Return the chips of every block."""
+    effects = block_effects(data.benefit)
+    # Without any effect both kinds are shown as open questions.
+    asked = [kind for kind in KINDS if any(key[1] == kind for key in effects)] or list(KINDS)
+    largest = max(
+        (abs(e.estimate or 0.0) for e in effects.values() if _is_decided(e)), default=1.0
+    )
+    return {
+        place: BlockPaint(
+            **{
+                kind: _chip(place, kind, effects.get((place, kind)), metric, largest)
+                for kind in asked
+            }
+        )
+        for place in places
+    }
+
+
+def _is_decided(effect: Effect) -> bool:
+    return effect.direction in (Direction.HELPS, Direction.HURTS)
+
+
+def _chip(place: Place, kind: str, effect: Effect | None, metric: Metric, largest: float) -> Chip:
+    where = f"{kind} skip at stage {place.stage}, block {place.block}"
+    if effect is None or effect.estimate is None:
+        return Chip(label="?", title=f"{where}: not measured")
+    label = typographic(metric.effect(effect.estimate))
+    interval = typographic(metric.effects(effect.low, effect.high))
+    title = (
+        f"{where}: {effect.words}. {label}{metric.unit} {metric.short} (above 0 is better), "
+        f"95% interval {interval}"
+    )
+    strength = None
+    if effect.direction is Direction.NEGLIGIBLE:
+        strength = 0.0
+    elif _is_decided(effect) and largest > 0:
+        # Just below 1, and never 0: an effect that is decided has a colour.
+        share = max(0.01, min(0.999, abs(effect.estimate) / largest))
+        strength = share if effect.direction is Direction.HELPS else -share
+    return Chip(label=label, title=title, strength=strength)

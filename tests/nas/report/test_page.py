@@ -1,0 +1,369 @@
+import dataclasses
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from nas.report import ReportData, headline, render_report, skip_map_svg
+from nas.report.effects import block_effects, effects_of
+from nas.report.numbers import metric_of, typographic
+from nas.skip_benefit import BenefitContext, skip_benefit
+from nas.trials import Source, State, TrialRecord
+from tests.nas.report.sample import sample
+
+VOID = {"meta", "br", "link", "input", "img", "hr"}
+
+
+class Balance(HTMLParser):
+    """Fails where tags do not nest; collects text and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+
+def parsed(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", "".join(parsed(page).text))
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def page(data: ReportData) -> str:
+    return render_report(data)
+
+
+def but(data: ReportData, /, **benefit: Any) -> ReportData:
+    return dataclasses.replace(data, benefit={**data.benefit, **benefit})
+
+
+def test_the_page_is_well_formed_and_small(page: str) -> None:
+    parser = parsed(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(page.encode()) < 500_000
+    ids = [value for _, name, value in parser.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_fetches_nothing_and_runs_no_script(page: str) -> None:
+    parser = parsed(page)
+    assert "script" not in parser.tags
+    assert "url(" not in page
+    assert "@import" not in page
+    for _, name, value in parser.attributes:
+        assert name not in ("src", "srcset")
+        assert not name.startswith("on")
+        if name == "href":
+            assert value.startswith("#")
+    assert set(re.findall(r"https?://[^\"' <]+", page)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_links_lead_to_sections_that_exist(page: str) -> None:
+    parser = parsed(page)
+    ids = {value for _, name, value in parser.attributes if name == "id"}
+    links = {value[1:] for _, name, value in parser.attributes if name == "href"}
+    assert links
+    assert links <= ids
+
+
+def test_the_first_screen_answers_six_questions_in_order(page: str, data: ReportData) -> None:
+    text = words(page)
+    first = text[: text.index("Every effect")]
+    claim = typographic(headline(data.benefit))
+    expected = [
+        claim,
+        "What a skip does at each block",
+        "Identity or projection",
+        "With depth",
+        "Best found against full identity of equal depth",
+        "What would settle the rest",
+    ]
+    places = [first.index(part) for part in expected]
+    assert places == sorted(places)
+    assert "Identity is better, by 0.04 (0.01 to 0.07)." in first
+    assert "Not distinguishable" in first
+    assert typographic("Difference +0.006 (-0.007 to +0.019).") in first
+    assert "22 of 30 answers settled" in first
+    assert "nas search --name digits --trials 360" in first
+
+
+def test_every_effect_of_the_json_is_on_the_page(page: str, data: ReportData) -> None:
+    text = words(page)
+    metric = metric_of(data.benefit)
+    effects = effects_of(data.benefit, "AMCE") + effects_of(data.benefit, "AMCE_STAGE")
+    assert len(effects) == 39
+    for effect in effects:
+        interval = typographic(metric.effects(effect.low, effect.high))
+        value = typographic(metric.effect(effect.estimate))
+        assert f"{effect.words}, {value} ({interval}), n" in text
+
+
+def test_the_map_shows_each_estimate_and_grey_where_the_data_cannot_tell(data: ReportData) -> None:
+    svg = skip_map_svg(data)
+    effects = block_effects(data.benefit)
+    inconclusive = sum(e.decision == "inconclusive" for e in effects.values())
+    assert svg.count('class="nn-ink-unknown"') == inconclusive > 0
+    labels = re.findall(r'class="nn-ink-[a-z0-9]+"[^>]*>([^<]+)<', svg)
+    metric = metric_of(data.benefit)
+    assert sorted(labels) == sorted(
+        typographic(metric.effect(e.estimate)) for e in effects.values()
+    )
+
+
+def test_an_effect_whose_stage_did_not_pass_is_grey(data: ReportData) -> None:
+    effects = [row | {"gate_passed": False} for row in data.benefit["effects"]]
+    svg = skip_map_svg(but(data, effects=effects))
+    assert svg.count('class="nn-ink-unknown"') == 30
+
+
+def test_accuracy_stands_beside_log_loss(page: str) -> None:
+    text = words(page)
+    assert "Accuracy, points" in text
+    assert "In points of accuracy: identity +1.9, projection +1.5." in text
+
+
+def test_counts_of_both_arms_come_from_the_randomised_trials(data: ReportData) -> None:
+    with_it, without = data.arm(1, 1, "identity"), data.arm(1, 1, "none")
+    assert with_it is not None
+    assert without is not None
+    rows = [t for t in data.trials if t.source is Source.RANDOMISED]
+    assert with_it == sum(t.decisions["skip.stage1.block1"] == "identity" for t in rows)
+    assert f"{with_it} | {without}" in words(render_report(data))
+
+
+def test_warnings_are_at_most_three_and_end_in_a_command(data: ReportData) -> None:
+    warnings = [
+        {"code": f"W_{i}", "text": f"Warning {i}.", "remedy": f"Do: nas search --trials {i}"}
+        for i in range(5)
+    ]
+    page = render_report(but(data, warnings=warnings))
+    assert page.count('class="warning"') == 3
+    assert "Warning 2. Do: <code>nas search --trials 2</code></div>" in page
+    assert "2 more warnings in skip_benefit.json." in page
+
+
+def test_the_fixed_words_on_redundancy_are_there(page: str) -> None:
+    assert "The second can be near zero although the first is large" in words(page)
+
+
+def test_a_citation_holds_data_counts_and_recipe(page: str) -> None:
+    assert (
+        "Data set digits; 1,077 training and 360 validation images (fixed split, seed 0); n = 99 "
+        "randomised of 200 trials; 70 repeats on 5 seeds; 8 epochs; learning rate 0.1; "
+        "2 CPU cores."
+    ) in words(page)
+
+
+def test_what_users_write_is_escaped(data: ReportData) -> None:
+    bad = '<script>alert("x")</script>&'
+    page = render_report(
+        dataclasses.replace(
+            data,
+            study=bad,
+            versions={bad: bad},
+            recipe={bad: bad},
+            trials=[dataclasses.replace(t, reason=bad) for t in data.trials],
+            repeats=[dataclasses.replace(t, name=bad) for t in data.repeats],
+            benefit={
+                **data.benefit,
+                "tool_version": bad,
+                "data": {"dataset": bad, "metric": bad},
+                "sesoi": {"value": 0.1, "source": bad},
+                "warnings": [{"text": bad, "remedy": f"nas {bad}"}],
+                "anchors": [row | {"name": f"{bad}-8"} for row in data.benefit["anchors"]],
+                "search": {"incumbent": {"trial": bad}, "versus_identity": {"verdict": bad}},
+                "effects": [r | {"kind": bad, "grade": bad} for r in data.benefit["effects"]],
+            },
+        )
+    )
+    assert "script" not in parsed(page).tags
+    assert "&lt;script&gt;" in page
+
+
+def test_a_real_skip_map_is_drawn(data: ReportData) -> None:
+    context = BenefitContext(
+        direction="minimize",
+        metric="val/log_loss",
+        dataset="digits",
+        study_name="digits",
+        reference_spec=data.reference_spec,
+    )
+    benefit = skip_benefit(data.trials, data.repeats, context)
+    real = dataclasses.replace(data, benefit=benefit)
+    text = words(render_report(real))
+    assert typographic(headline(benefit)) in text
+    assert headline(benefit).startswith("Skips help on digits at 32 layers:")
+    assert re.search(r"In points of accuracy: identity \+\d+\.\d, projection \+\d+\.\d\.", text)
+    assert re.search(r"(better, by|Cannot tell which is better: difference|Equally good)", text)
+    assert "Not compared yet" in text or "Difference" in text
+    settled = benefit["settled"]
+    assert f"{settled['num_settled']} of {settled['num_answers']} answers settled" in text
+    rows = [row for row in benefit["effects"] if row["estimand"] == "AMCE"]
+    metric = metric_of(benefit)
+    for row in rows:
+        assert typographic(metric.effects(row["ci_sim_low"], row["ci_sim_high"])) in text
+
+
+def test_effects_of_other_depths_are_left_out(data: ReportData) -> None:
+    plan = {"depth": 32, "depth_plan": [5, 5, 5]}
+    here = [row | {"depth_plan": [5, 5, 5]} for row in data.benefit["effects"]]
+    other = [row | {"depth_plan": [1, 1, 1], "estimate": 9.0} for row in here]
+    one = but(data, effects=[*other, *here], reference_depth=plan)
+    assert skip_map_svg(one) == skip_map_svg(but(data, reference_depth=plan, effects=here))
+    assert "9.00" not in words(render_report(one))
+
+
+def few(data: ReportData, n: int, **changes: Any) -> ReportData:
+    """A study that was stopped after `n` adaptive trials, without anything else."""
+    trials = [dataclasses.replace(t, source=Source.ADAPTIVE, **changes) for t in data.trials[:n]]
+    return ReportData(study="digits", trials=trials)
+
+
+def degraded() -> dict[str, ReportData]:
+    data = sample()
+    failed = {"state": State.FAILED, "value": None, "metrics": {}, "reason": "oom"}
+    unknown = [
+        row | dict.fromkeys(("estimate", "se", "ci_sim_low", "ci_sim_high"), None)
+        for row in data.benefit["effects"]
+    ]
+    table = [
+        TrialRecord(
+            number=i, state=State.COMPLETE, source=Source.RANDOMISED, decisions={}, value=v
+        )
+        for i, v in enumerate([0.5, 0.5, 0.5])
+    ]
+    nothing: dict[str, Any] = dict.fromkeys(data.benefit)
+    return {
+        "only a name": ReportData(study="digits"),
+        "three trials": few(data, 3),
+        "one trial": few(data, 1),
+        "all failed": few(data, 20, **failed),
+        "a table without specs": ReportData(study="csv", trials=table),
+        "no anchors": dataclasses.replace(but(data, anchors=[]), repeats=()),
+        "anchors that failed": but(
+            data,
+            anchors=[
+                {"name": row["name"], "n": 0, "mean": None, "ci": None, "failed": 5}
+                for row in data.benefit["anchors"]
+            ],
+        ),
+        "a single anchor": but(data, anchors=data.benefit["anchors"][:1]),
+        "anchors of one seed": but(
+            data,
+            anchors=[row | {"n": 1, "sd": None, "ci": None} for row in data.benefit["anchors"]],
+        ),
+        "effects not identified": but(data, effects=unknown),
+        "no effects": but(data, effects=[], metrics={}),
+        "identity alone": but(
+            data, effects=[r for r in data.benefit["effects"] if r["kind"] == "identity"]
+        ),
+        "everything null": dataclasses.replace(data, benefit=nothing),
+        "no benefit": dataclasses.replace(data, benefit={}),
+        "no search": but(data, search={}),
+        "not retrained": but(data, search={"incumbent": {"trial": 1}, "val_score": 0.1}),
+        "null search": but(data, search={"incumbent": {"trial": 1}, "retrained": None}),
+        "no trials": dataclasses.replace(data, trials=(), repeats=()),
+        "no reference": dataclasses.replace(data, reference_spec=None),
+        "no steps": dataclasses.replace(data, next_steps=()),
+        "all settled": dataclasses.replace(
+            but(data, settled={"num_settled": 30, "num_answers": 30, "trials_to_rest": 0}),
+            next_steps=(),
+        ),
+        "effects all zero": but(
+            data,
+            effects=[
+                r | {"estimate": 0.0, "ci_sim_low": 0.0, "ci_sim_high": 0.0, "decision": "benefit"}
+                for r in data.benefit["effects"]
+            ],
+        ),
+        "accuracy": but(
+            data,
+            data={"dataset": "digits", "metric": "val/accuracy", "direction": "maximize"},
+            metrics={},
+        ),
+        "rubbish": but(
+            data, effects="x", anchors={"a": 1}, metrics=[1], search=3, settled="no", warnings="w"
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", degraded())
+def test_a_report_is_written_whatever_is_missing(case: str) -> None:
+    data = degraded()[case]
+    text = words(render_report(data))
+    for word in ("None", "nan", "inf "):
+        assert not re.search(rf"\b{word}\b", text), text
+    assert text.count("What would settle the rest") >= 1
+    headline(data.benefit)
+
+
+def test_three_adaptive_trials_say_that_there_is_no_answer_and_draw_grey(data: ReportData) -> None:
+    page = render_report(few(data, 3))
+    text = words(page)
+    assert "No answer yet" in text
+    assert "not retrained, so partly luck" in text
+    assert "No network of the random design has finished" in text
+    assert "nas search --name digits" in text
+    assert "Nothing is coloured: no effect of a single block has been measured." in text
+    assert 'class="nn-ink-unknown"' in page
+    assert not re.search(r'class="nn-ink-(helps|hurts)', page)
+
+
+def test_without_a_network_the_map_is_empty_and_the_page_says_so() -> None:
+    nothing = ReportData(study="digits")
+    assert skip_map_svg(nothing) == ""
+    assert "No network is known to draw." in words(render_report(nothing))
+
+
+def test_the_map_alone_is_a_file_of_its_own(data: ReportData) -> None:
+    svg = skip_map_svg(data)
+    assert svg.startswith("<svg xmlns=")
+    assert "<style>" in svg
+    assert skip_map_svg(data) == svg
+
+
+def test_same_data_gives_the_same_page(page: str) -> None:
+    assert render_report(sample()) == page
+
+
+def test_the_report_needs_neither_torch_nor_optuna() -> None:
+    code = (
+        "import sys, nas.report; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'optuna', 'wandb', 'scipy')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
