@@ -79,9 +79,9 @@ def resolve_wandb(
     resolved = WandbSettings.model_validate(found | given)
     if resolved.mode == "online" and find_login(environ) is None:
         raise ConfigError(
-            "wandb.mode: online needs an API key, got mode='online' and no key. Run `wandb login`, "
-            "set WANDB_API_KEY, or choose --wandb offline and send the runs later with "
-            "`wandb sync`."
+            "wandb.mode: online needs an API key, got mode='online' and no key. Run "
+            "`wandb login`, set WANDB_API_KEY, or choose --wandb offline and send the "
+            "runs later with `wandb sync`."
         )
     return resolved
 

@@ -1,0 +1,162 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.trials import Source, State
+from nas.wandb_content import (
+    StudyInfo,
+    record_run_id,
+    run_id,
+    run_name,
+    run_tags,
+    to_key,
+    to_parameter,
+    trial_config,
+    trial_evidence,
+    trial_history,
+    trial_summary,
+)
+from tests.nas.wandb_studies import DECISIONS, STUDY, make_record
+
+WORDS = st.sampled_from(["depth", "skip", "span", "has_skip"])
+COUNTS = st.integers(1, 300)
+
+
+@given(word=WORDS, stage=COUNTS, block=st.none() | COUNTS)
+def test_decision_names_survive_the_way_to_wandb_and_back(
+    word: str, stage: int, block: int | None
+) -> None:
+    name = f"{word}.stage{stage}" + (f".block{block}" if block else "")
+    assert "." not in to_key(name)
+    assert to_parameter(to_key(name)) == name
+
+
+@pytest.mark.parametrize("name", ["lr", "head.kind", "my.head.width"])
+def test_other_parameters_survive_too(name: str) -> None:
+    assert "." not in to_key(name)
+    assert to_parameter(to_key(name)) == name
+
+
+def test_config_says_every_block_up_to_the_deepest() -> None:
+    config = trial_config(make_record(), STUDY)
+    assert {key: kind for key, kind in config.items() if key.startswith("skip_")} == {
+        "skip_s1_b01": "none",
+        "skip_s1_b02": "absent",
+        "skip_s2_b01": "projection",
+        "skip_s2_b02": "identity",
+        "skip_s3_b01": "identity",
+        "skip_s3_b02": "absent",
+        "skip_s3_b03": "absent",
+    }
+    assert [config[f"has_skip_s2_b0{b}"] for b in (1, 2)] == [1, 1]
+    assert [config[f"is_projection_s2_b0{b}"] for b in (1, 2)] == [1, 0]
+    assert config["has_skip_s1_b01"] == config["has_skip_s1_b02"] == 0
+    assert (config["depth_s1"], config["depth_s2"], config["n_skips"]) == (1, 2, 3)
+
+
+def test_config_is_flat_and_in_network_order() -> None:
+    config = trial_config(make_record(), STUDY)
+    assert not any("." in key for key in config)
+    skips = [key for key in config if key.startswith("skip_")]
+    assert skips == sorted(skips)
+    assert all(isinstance(value, (int, float, str)) for value in config.values())
+
+
+def test_config_says_who_chose_it_and_how_it_was_trained() -> None:
+    record = make_record(42)
+    config = trial_config(record, STUDY)
+    expected = {
+        "study": "made-up",
+        "trial": 42,
+        "source": "randomised",
+        "dataset": "digits",
+        "seed": 17,
+        "lr": 0.1,
+        "epochs": 8,
+        "spec_id": record.spec_id,
+        "layers": 10,
+        "params": record.params,
+        "macs": record.macs,
+    }
+    assert expected.items() <= config.items()
+
+
+def test_config_follows_from_decisions_where_there_is_no_spec() -> None:
+    whole = trial_config(make_record(), STUDY)
+    config = trial_config(make_record(spec=None, spec_id=None), STUDY)
+    assert config == {k: v for k, v in whole.items() if k not in ("layers", "spec_id")}
+    assert len(DECISIONS) == 7
+
+
+def test_history_has_a_row_per_epoch() -> None:
+    assert list(trial_history(make_record(epochs=2)))[1] == {
+        "epoch": 2,
+        "train/loss": 0.5,
+        "val/log_loss": 1.0,
+        "val/accuracy": 0.75,
+    }
+
+
+def test_evidence_has_a_row_per_block() -> None:
+    rows = list(trial_evidence(make_record()))
+    assert [row["evidence/block"] for row in rows] == [1, 2, 3, 4]
+    assert rows[3]["evidence/gradient_norm"] == 0.0625
+
+
+def test_summary_of_a_failed_trial_says_why_and_leaves_out_what_is_unknown() -> None:
+    record = make_record(
+        state=State.FAILED,
+        reason="diverged",
+        message="loss is nan",
+        value=None,
+        metrics={},
+        peak_memory_bytes=None,
+        epochs_done=3,
+    )
+    assert trial_summary(record) == {
+        "state": "failed",
+        "reason": "diverged",
+        "message": "loss is nan",
+        "epochs_done": 3,
+        "seconds": 1.5,
+        "attempts": 1,
+    }
+
+
+def test_summary_of_a_complete_trial_gives_memory_in_megabytes() -> None:
+    summary = trial_summary(make_record())
+    assert (summary["val_accuracy"], summary["peak_memory_mb"]) == (0.9375, 300.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "0042 1-2-1 N PI I"),
+        ({"source": Source.ANCHOR, "name": "plain-32"}, "anchor 0042 plain-32"),
+        ({"source": Source.FINALIST, "of_trial": 7}, "finalist 0042 of 0007 1-2-1 N PI I"),
+    ],
+)
+def test_names_tell_what_a_run_is(changes: dict[str, Any], name: str) -> None:
+    assert run_name(make_record(42, **changes)) == name
+
+
+def test_ids_of_trials_and_repeats_differ() -> None:
+    trial = make_record(7, wandb_id=None)
+    anchor = make_record(7, wandb_id=None, source=Source.ANCHOR)
+    assert record_run_id(trial, STUDY) == run_id("uid", 7) == "uid-0007"
+    assert record_run_id(anchor, STUDY) == run_id("uid", 7, repeat=True) == "uid-r0007"
+
+
+def test_id_that_a_trial_carries_wins() -> None:
+    assert record_run_id(make_record(7, wandb_id="mine"), STUDY) == "mine"
+
+
+def test_tags_name_data_source_and_state() -> None:
+    study = StudyInfo(name="s", uid="u", dataset="d", epochs=1, deepest=(1,), tags=("mine",))
+    assert run_tags(make_record(), study) == ("d", "randomised", "complete", "mine")
+
+
+def test_study_survives_json() -> None:
+    assert StudyInfo.from_json(STUDY.to_json()) == STUDY
