@@ -1,0 +1,90 @@
+"""Small networks and the digits, shared by the tests of training."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from search_spaces import ArchitectureSpec, InputShape, Kind, StageSpec
+from trainer import Candidate, EpochMetrics, Recipe, Verdict, load_data
+from trainer.datasets import ImageData
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageData:
+    return load_data("digits")
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> Callable[..., ArchitectureSpec]:
+    def make(kind: Kind = Kind.IDENTITY, *, blocks: int = 1, stages: int = 2) -> ArchitectureSpec:
+        plain = ArchitectureSpec(
+            input=InputShape(channels=1, height=8, width=8),
+            num_classes=10,
+            stem_width=4,
+            stages=tuple(
+                StageSpec(blocks=blocks, width=4 * 2**i, stride=1 if i == 0 else 2)
+                for i in range(stages)
+            ),
+        )
+        return plain.with_kinds(dict.fromkeys(plain.places(), kind))
+
+    return make
+
+
+@pytest.fixture
+def candidate(make_spec: Callable[..., ArchitectureSpec]) -> Candidate:
+    return Candidate(key="trial-0", spec=make_spec(), seed=11)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    return Recipe(epochs=3, batch_size=256, warmup_epochs=0.5)
+
+
+class MemoryStore:
+    """Checkpoints in memory, with a log of what was saved."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.saves: list[str] = []
+
+    def save(self, key: str, data: bytes) -> None:
+        self.kept[key] = data
+        self.saves.append(key)
+
+    def load(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+class RecordingProgress:
+    """Remembers every epoch; stops a candidate after the epoch that `stop_after` names."""
+
+    def __init__(self, **stop_after: int) -> None:
+        self.stop_after = {key.replace("_", "-"): epoch for key, epoch in stop_after.items()}
+        self.calls: list[tuple[str, int]] = []
+
+    def epoch_done(self, key: str, metrics: EpochMetrics) -> Verdict:
+        self.calls.append((key, metrics.epoch))
+        return Verdict.STOP if self.stop_after.get(key) == metrics.epoch else Verdict.CONTINUE
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def make_progress() -> type[RecordingProgress]:
+    return RecordingProgress

@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from search_spaces import UserError
+from trainer import Candidate
+from trainer.checks import parse_device
+from trainer.train import train
+
+
+def test_weights_without_a_store_are_refused(candidate, recipe, digits):
+    with pytest.raises(UserError, match="got keep_weights=True and checkpoints=None"):
+        train([candidate], recipe, digits, keep_weights=True)
+
+
+@pytest.mark.parametrize("key", ["trial-0", "last", ""])
+def test_keys_must_be_unique_and_no_words_of_lightning(candidate, recipe, digits, key):
+    other = Candidate(key=key, spec=candidate.spec, seed=1)
+    with pytest.raises(UserError, match=f"got key='{key}'"):
+        train([candidate, other], recipe, digits)
+
+
+def test_a_spec_for_other_images_is_refused(make_spec, recipe, digits):
+    spec = make_spec().model_copy(update={"num_classes": 3})
+    with pytest.raises(UserError, match=r"images of 'digits' .* got .*num_classes=3"):
+        train([Candidate(key="a", spec=spec, seed=0)], recipe, digits)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:99"])
+def test_an_unknown_device_is_refused(candidate, recipe, digits, device):
+    with pytest.raises(UserError, match=f"got device='{device}'"):
+        train([candidate], recipe, digits, device=device)
+
+
+def test_a_device_has_an_index_where_it_needs_one():
+    assert parse_device("cpu") == torch.device("cpu")

@@ -1,0 +1,74 @@
+"""What is checked before any candidate is trained."""
+
+from collections.abc import Sequence
+
+import torch
+
+from search_spaces.errors import UserError
+from trainer.checkpoints import CheckpointStore
+from trainer.data import DataFacts
+from trainer.measurement import Candidate
+
+_LIGHTNING_WORDS = frozenset({"", "best", "last", "hpc"})
+"""Checkpoint paths with a meaning of their own in `Trainer.fit`."""
+
+
+def check_candidates(candidates: Sequence[Candidate], facts: DataFacts) -> None:
+    """Check that keys tell candidates apart and that every spec takes the data's images.
+
+    Raises:
+        UserError: One of them does not hold.
+    """
+    keys: set[str] = set()
+    for candidate in candidates:
+        if candidate.key in keys or candidate.key in _LIGHTNING_WORDS:
+            raise UserError(
+                "train: every candidate must have a key of its own, none of '', 'best', 'last' "
+                f"and 'hpc', got key={candidate.key!r}. Rename one."
+            )
+        keys.add(candidate.key)
+        spec = candidate.spec
+        if spec.input != facts.input or spec.num_classes != facts.num_classes:
+            raise UserError(
+                f"train: candidate {candidate.key!r} must take the images of {facts.name!r} "
+                f"({facts.input}, num_classes={facts.num_classes}), got {spec.input}, "
+                f"num_classes={spec.num_classes}. Build the spec for this data set."
+            )
+
+
+def check_store(checkpoints: CheckpointStore | None, *, keep_weights: bool) -> None:
+    """Check that weights that shall be kept have a place to go.
+
+    Raises:
+        UserError: They have none.
+    """
+    if keep_weights and checkpoints is None:
+        raise UserError(
+            "train: keep_weights needs a store, got keep_weights=True and checkpoints=None. "
+            "Give checkpoints, such as FolderCheckpoints(folder)."
+        )
+
+
+def parse_device(name: str) -> torch.device:
+    """Return the device, with its index where it has one.
+
+    Raises:
+        UserError: There is no such device here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(
+            f"train: device must be 'cpu', 'cuda' or 'cuda:N', got device={name!r}. Name one."
+        )
+    if device.type == "cpu":
+        return torch.device("cpu")
+    index = device.index or 0
+    if index >= torch.cuda.device_count():
+        raise UserError(
+            f"train: device must exist, got device={name!r} with {torch.cuda.device_count()} "
+            "CUDA devices here. Use 'cpu' or a smaller number."
+        )
+    return torch.device("cuda", index)
