@@ -23,6 +23,7 @@ def draw_svg(
     spec: ArchitectureSpec,
     effects: Mapping[Place, BlockPaint] | None = None,
     *,
+    stage_effects: Mapping[int, BlockPaint] | None = None,
     width: int = 720,
     title: str | None = None,
     element_id: str | None = None,
@@ -33,6 +34,7 @@ def draw_svg(
     Args:
         spec: What to draw; its own skips are drawn as brackets above the blocks.
         effects: Chips by block; blocks that are left out get none.
+        stage_effects: Chips by stage, from 1, beside the stage's name; only drawn with `effects`.
         width: Width of the drawing in px, at least 240; below 480 stage labels stand above the
             rows.
         title: Short name for screen readers; by default the size and the code of the network.
@@ -45,13 +47,20 @@ def draw_svg(
     """
     width = max(240, width)
     lines = _legend_lines(spec, width, painted=effects is not None)
-    layout = lay_out(spec, width=width, painted=effects is not None, legend_lines=len(lines))
+    stages = (stage_effects or {}) if effects is not None else {}
+    layout = lay_out(
+        spec,
+        width=width,
+        painted=effects is not None,
+        stage_chips=bool(stages),
+        legend_lines=len(lines),
+    )
     paints = effects or {}
     parts = [
         _open(spec, layout, element_id or f"nn-{spec.spec_id}-{width}", title, standalone),
         wires(layout),
         stem_and_head(spec, layout),
-        row_labels(layout, paints),
+        row_labels(layout, paints, stages),
         *(arc(layout, part) for part in layout.arcs),
     ]
     ends = {skip.end for skip in spec.skips}

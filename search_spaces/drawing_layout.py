@@ -22,6 +22,8 @@ LEVEL = 15
 """Between nested skips."""
 CHIP = 20
 """Height of a chip."""
+STAGE_CHIP = 54
+"""Width of a stage's chip."""
 STEM = 22
 """Height of the stem's and the head's label."""
 LEGEND = 20
@@ -106,10 +108,20 @@ class Layout:
     arcs: tuple[Arc, ...]
 
 
-def lay_out(spec: ArchitectureSpec, *, width: int, painted: bool, legend_lines: int) -> Layout:
+def lay_out(
+    spec: ArchitectureSpec,
+    *,
+    width: int,
+    painted: bool,
+    legend_lines: int,
+    stage_chips: bool = False,
+) -> Layout:
     """Place the blocks of `spec` in rows of at most `width` px, a new row for each stage."""
     narrow = width < NARROW
-    gutter = (28 if painted else MARGIN + 8) if narrow else 112
+    if narrow:
+        gutter = 28 if painted else MARGIN + 8
+    else:
+        gutter = 112 + (STAGE_CHIP + 6 if stage_chips else 0)
     slots = _slots(spec, width - gutter - MARGIN, gutter, painted=painted)
     num_rows = slots[-1].row + 1
     arcs = _arcs(spec, slots, edges=(gutter - 4, width - MARGIN))

@@ -7,6 +7,7 @@ from search_spaces.drawing_layout import (
     CHIP,
     LEVEL,
     MARGIN,
+    STAGE_CHIP,
     STEM,
     Arc,
     Layout,
@@ -67,18 +68,24 @@ def stem_and_head(spec: ArchitectureSpec, layout: Layout) -> str:
     return wire + text(x + 4, top, stem, "nn-quiet") + label
 
 
-def row_labels(layout: Layout, paints: Mapping[Place, BlockPaint]) -> str:
+def row_labels(
+    layout: Layout, paints: Mapping[Place, BlockPaint], stages: Mapping[int, BlockPaint]
+) -> str:
     """Write stage labels, and at painted rows which kind is above and which below."""
     parts: list[str] = []
     for index, row in enumerate(layout.rows):
         blocks = [slot.shape for slot in layout.slots if slot.row == index]
         painted = [paints[shape.place] for shape in blocks if shape.place in paints]
+        stage = stages.get(row.stage, BlockPaint()) if row.is_first else BlockPaint()
         if row.is_first:
             parts.append(_stage_label(layout, row, blocks[-1]))
-        if any(paint.identity for paint in painted):
-            parts.append(_kind_label(layout, row.middle - _reach(layout), Kind.IDENTITY))
-        if any(paint.projection for paint in painted):
-            parts.append(_kind_label(layout, row.middle + _reach(layout), Kind.PROJECTION))
+        for kind, chip in ((Kind.IDENTITY, stage.identity), (Kind.PROJECTION, stage.projection)):
+            if not any(getattr(paint, kind.value) for paint in painted):
+                continue
+            side = -1 if kind is Kind.IDENTITY else 1
+            parts.append(_kind_label(layout, row.middle + side * _reach(layout), kind, stages))
+            if chip is not None:
+                parts.append(_stage_chip(layout, row, kind, chip))
     return "".join(parts)
 
 
@@ -87,9 +94,11 @@ def _reach(layout: Layout) -> float:
     return layout.block_height / 2 + 5 + CHIP / 2
 
 
-def _kind_label(layout: Layout, y: float, kind: Kind) -> str:
+def _kind_label(layout: Layout, y: float, kind: Kind, stages: Mapping[int, BlockPaint]) -> str:
     name = kind.value[0].upper() if layout.narrow else kind.value
     x = layout.gutter - (14 if layout.narrow else 17)
+    if stages and not layout.narrow:
+        x -= STAGE_CHIP + 6
     return text(x, y + 4, name, "nn-quiet", text_anchor="end", font_size="11")
 
 
@@ -102,6 +111,20 @@ def _stage_label(layout: Layout, row: Row, shape: BlockShape) -> str:
     y = row.middle - 3
     bold = text(MARGIN - 8, y, name, font_weight="600")
     return bold + text(MARGIN - 8, y + 15, size, "nn-quiet", font_size="11")
+
+
+def _stage_chip(layout: Layout, row: Row, kind: Kind, chip: Chip) -> str:
+    """Draw a stage's chip: left of its row, or behind the stage's name where it is narrow."""
+    is_identity = kind is Kind.IDENTITY
+    if layout.narrow:
+        x = layout.width - MARGIN - (2 if is_identity else 1) * (STAGE_CHIP + 8)
+        y = row.top + 10
+    else:
+        x = layout.gutter - 17 - STAGE_CHIP
+        y = row.middle + (-1 if is_identity else 1) * _reach(layout)
+    rounding = CHIP / 2 if is_identity else 2
+    label = _chip_label(x + STAGE_CHIP / 2, y, chip)
+    return f"<g><title>{escape(chip.title)}</title>{_pill(x, y, STAGE_CHIP, chip, rounding)}{label}</g>"
 
 
 def arc(layout: Layout, part: Arc) -> str:
@@ -178,23 +201,35 @@ def _chip(slot: Slot, middle: float, offset: float, chip: Chip) -> str:
         f"H{slot.plus - 6:g}q6,0 6,{turn}V{middle:g}"
     )
     x0, x1 = slot.dot - 4, slot.plus + 4
+    rounding = 2 if offset > 0 else CHIP / 2
+    return (
+        f"<g><title>{escape(chip.title)}</title>"
+        f'<path class="nn-line-{tone}" fill="none" stroke-width="{stroke}"{dash} d="{line}"/>'
+        f"{_pill(x0, y, x1 - x0, chip, rounding)}{_chip_label((x0 + x1) / 2, y, chip)}</g>"
+    )
+
+
+def _pill(x: float, y: float, width: float, chip: Chip, rounding: float) -> str:
+    """Draw a chip's ground around the height `y`, in the tone of its strength."""
+    tone = tone_of(chip.strength)
     edge = ' stroke-width="1"' if tone == "zero" else ' stroke="none"'
     edged = " nn-edge" if tone == "zero" else ""
-    label = text(
-        (x0 + x1) / 2,
+    return (
+        f'<rect class="nn-fill-{tone}{edged}" x="{x:g}" y="{y - CHIP / 2:g}" '
+        f'width="{width:g}" height="{CHIP}" rx="{rounding:g}"{edge}/>'
+    )
+
+
+def _chip_label(x: float, y: float, chip: Chip) -> str:
+    tone = tone_of(chip.strength)
+    return text(
+        x,
         y + 4,
         chip.label,
         f"nn-ink-{tone}",
         text_anchor="middle",
         font_size="11.5",
         font_weight="600" if tone[-1] in "123" else "400",
-    )
-    return (
-        f"<g><title>{escape(chip.title)}</title>"
-        f'<path class="nn-line-{tone}" fill="none" stroke-width="{stroke}"{dash} d="{line}"/>'
-        f'<rect class="nn-fill-{tone}{edged}" x="{x0:g}" y="{y - CHIP / 2:g}" '
-        f'width="{x1 - x0:g}" height="{CHIP}" rx="{2 if offset > 0 else CHIP / 2:g}"{edge}/>'
-        f"{label}</g>"
     )
 
 

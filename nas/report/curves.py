@@ -31,11 +31,16 @@ def shown_metric(data: ReportData) -> Metric:
 
 
 def depth_points(data: ReportData, metric: Metric) -> dict[str, list[tuple[int, Spread, Anchor]]]:
-    """Return layers and means of the anchors by family, plain first."""
+    """Return layers and means of the anchors by family, plain first.
+
+    Networks with names of their own, such as the winner's rival, are on no line.
+    """
     found: dict[str, list[tuple[int, Spread, Anchor]]] = {}
     for anchor in read_anchors(data.benefit, metric_of(data.benefit)):
         spread = anchor.spreads.get(metric.name)
-        if anchor.layers is not None and spread is not None and spread.mean is not None:
+        if anchor.family not in _FAMILIES or anchor.layers is None:
+            continue
+        if spread is not None and spread.mean is not None:
             found.setdefault(anchor.family, []).append((anchor.layers, spread, anchor))
     return found
 

@@ -12,6 +12,7 @@ from nas.report.effects import (
     Effect,
     all_skips,
     block_effects,
+    effects_of,
     kind_contrast,
 )
 from nas.report.headline import ACCURACY, headline_parts
@@ -68,18 +69,29 @@ def _map(data: ReportData) -> str:
 
 
 def _map_words(data: ReportData) -> str:
-    effects = [e for e in block_effects(data.benefit).values() if e.estimate is not None]
-    if not effects:
+    """Count what is decided at each level, and name the largest block effect."""
+    blocks = [e for e in block_effects(data.benefit).values() if e.estimate is not None]
+    if not blocks:
         return "Nothing is coloured: no effect of a single block has been measured."
-    told = [e for e in effects if e.direction is not Direction.UNKNOWN]
-    text = f"*{len(told)} of {len(effects)}* effects are decided; grey means cannot tell."
-    decided = [e for e in told if e.direction in (Direction.HELPS, Direction.HURTS)]
+    stages = [
+        e
+        for e in effects_of(data.benefit, "AMCE_STAGE")
+        if e.kind in ("identity", "projection") and e.estimate is not None
+    ]
+    counts = [
+        f"*{sum(e.direction is not Direction.UNKNOWN for e in found)} of {len(found)}* {name}"
+        for name, found in (("stage effects", stages), ("block effects", blocks))
+        if found
+    ]
+    left = "; the chips beside a stage are its mean per block" if stages else ""
+    text = f"Decided: {' and '.join(counts)}. Grey means cannot tell{left}."
+    decided = [e for e in blocks if e.direction in (Direction.HELPS, Direction.HURTS)]
     if not decided:
         return text
     metric = metric_of(data.benefit)
     top = max(decided, key=lambda e: abs(e.estimate or 0.0))
     return (
-        f"{text} The largest: {top.kind} at stage {top.stage}, block {top.block} "
+        f"{text} The largest block effect: {top.kind} at stage {top.stage}, block {top.block} "
         f"{top.direction} by *{metric.size(top.estimate or 0.0)}*{metric.unit} "
         f"({metric.sizes(top.low, top.high, top.estimate or 0.0)})."
     )
@@ -120,7 +132,7 @@ def _contrast_words(contrast: Effect, metric: Metric) -> str:
 
 def _kinds_svg(effects: list[Effect], metric: Metric) -> str:
     known = [v for e in effects for v in (e.estimate, e.low, e.high) if v is not None]
-    scale: Scale = scale_over(known, 76, 236, zero=True)
+    scale: Scale = scale_over(known, 76, 208, zero=True)
     height = 24 * len(effects) + 4
     body = [line(scale(0), 0, scale(0), height, "axis")]
     for index, effect in enumerate(effects):
@@ -136,8 +148,8 @@ def _kinds_svg(effects: list[Effect], metric: Metric) -> str:
         fine = metric.fine(effect.low, effect.high)
         value = typographic(fine.effect(effect.estimate))
         interval = typographic(fine.effects(effect.low, effect.high))
-        parts.append(text(280, y + 4, value, f"strong {tone}", "end"))
-        parts.append(text(288, y + 4, interval, "quiet"))
+        parts.append(text(252, y + 4, value, f"strong {tone}", "end"))
+        parts.append(text(258, y + 4, interval, "quiet"))
         body.append(titled(f"{effect.kind} on average: {effect.words}", *parts))
     name = "Average effect of an identity and of a projection, with 95% intervals"
     return figure(380, height, name, body, "kinds")

@@ -1,7 +1,7 @@
 """The skip map: the reference network with the effect of each kind of skip at each block."""
 
 from nas.report.data import ReportData
-from nas.report.effects import Direction, Effect, block_effects
+from nas.report.effects import Direction, Effect, block_effects, effects_of
 from nas.report.numbers import Metric, metric_of, typographic
 from search_spaces.drawing import BlockPaint, Chip, draw_svg
 from search_spaces.spec import Place
@@ -35,6 +35,7 @@ def skip_map_svg(
     return draw_svg(
         spec,
         paints(data, list(spec.places()), metric),
+        stage_effects=stage_paints(data, metric),
         width=width,
         title=f"Skip map of {data.study}: effect on {metric.label} of a skip at each block",
         element_id=element_id,
@@ -53,7 +54,12 @@ def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place,
     return {
         place: BlockPaint(
             **{
-                kind: _chip(place, kind, effects.get((place, kind)), metric, largest)
+                kind: _chip(
+                    f"{kind} skip at stage {place.stage}, block {place.block}",
+                    effects.get((place, kind)),
+                    metric,
+                    largest,
+                )
                 for kind in asked
             }
         )
@@ -61,12 +67,36 @@ def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place,
     }
 
 
+def stage_paints(data: ReportData, metric: Metric) -> dict[int, BlockPaint]:
+    """Return the chips of every stage: the mean effect of its blocks."""
+    found = {
+        (effect.stage, effect.kind): effect
+        for effect in effects_of(data.benefit, "AMCE_STAGE")
+        if effect.stage is not None and effect.kind in KINDS
+    }
+    largest = max((abs(e.estimate or 0.0) for e in found.values() if _is_decided(e)), default=1.0)
+    return {
+        stage: BlockPaint(
+            **{
+                kind: _chip(
+                    f"{kind} skips of stage {stage}, mean per block",
+                    found.get((stage, kind)),
+                    metric,
+                    largest,
+                )
+                for kind in KINDS
+                if (stage, kind) in found
+            }
+        )
+        for stage in sorted({stage for stage, _ in found if stage is not None})
+    }
+
+
 def _is_decided(effect: Effect) -> bool:
     return effect.direction in (Direction.HELPS, Direction.HURTS)
 
 
-def _chip(place: Place, kind: str, effect: Effect | None, metric: Metric, largest: float) -> Chip:
-    where = f"{kind} skip at stage {place.stage}, block {place.block}"
+def _chip(where: str, effect: Effect | None, metric: Metric, largest: float) -> Chip:
     if effect is None or effect.estimate is None:
         return Chip(label="?", title=f"{where}: not measured")
     label = typographic(metric.effect(effect.estimate))

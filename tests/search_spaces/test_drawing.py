@@ -150,6 +150,25 @@ def test_labels_on_chips_have_enough_contrast_in_light_and_dark(name: str) -> No
     assert contrast(tone.dark_fill, tone.dark_ink) >= 4.5
 
 
+@pytest.mark.parametrize("width", [340, 624])
+def test_stage_effects_become_chips_beside_each_stage_and_inside_the_picture(width: int) -> None:
+    spec = preset("plain-20")
+    paint = BlockPaint(
+        identity=Chip(label="+0.1", title="identity of a stage", strength=0.9),
+        projection=Chip(label="-0.1", title="projection of a stage", strength=-0.9),
+    )
+    open_question = Chip(label="0", title="block", strength=None)
+    effects = dict.fromkeys(
+        spec.places(), BlockPaint(identity=open_question, projection=open_question)
+    )
+    svg = draw_svg(spec, effects, stage_effects={1: paint, 3: paint}, width=width)
+    assert titles(svg).count("identity of a stage") == 2
+    assert titles(svg).count("projection of a stage") == 2
+    for rect in ET.fromstring(svg).findall(f".//{SVG}rect"):
+        assert float(rect.get("x", 0)) >= 0
+        assert float(rect.get("x", 0)) + float(rect.get("width", 0)) <= width
+
+
 def test_a_file_of_its_own_has_style_and_background_and_a_part_of_a_page_has_not() -> None:
     spec = preset("resnet-8")
     alone, part = draw_svg(spec), draw_svg(spec, standalone=False)

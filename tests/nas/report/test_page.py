@@ -135,20 +135,21 @@ def test_every_effect_of_the_json_is_on_the_page(page: str, data: ReportData) ->
 
 def test_the_map_shows_each_estimate_and_grey_where_the_data_cannot_tell(data: ReportData) -> None:
     svg = skip_map_svg(data)
-    effects = block_effects(data.benefit)
-    inconclusive = sum(e.decision == "inconclusive" for e in effects.values())
+    stages = effects_of(data.benefit, "AMCE_STAGE")
+    effects = [e for e in stages if e.kind in ("identity", "projection")]
+    effects += block_effects(data.benefit).values()
+    inconclusive = sum(e.decision == "inconclusive" for e in effects)
     assert svg.count('class="nn-ink-unknown"') == inconclusive > 0
     labels = re.findall(r'class="nn-ink-[a-z0-9]+"[^>]*>([^<]+)<', svg)
     metric = metric_of(data.benefit)
-    assert sorted(labels) == sorted(
-        typographic(metric.effect(e.estimate)) for e in effects.values()
-    )
+    assert sorted(labels) == sorted(typographic(metric.effect(e.estimate)) for e in effects)
 
 
 def test_an_effect_whose_stage_did_not_pass_is_grey(data: ReportData) -> None:
     effects = [row | {"gate_passed": False} for row in data.benefit["effects"]]
     svg = skip_map_svg(but(data, effects=effects))
-    assert svg.count('class="nn-ink-unknown"') == 30
+    num_blocks, num_stages = 30, 6
+    assert svg.count('class="nn-ink-unknown"') == num_blocks + num_stages
 
 
 def test_accuracy_stands_beside_log_loss(page: str) -> None:
