@@ -1,0 +1,115 @@
+"""What the rows do not say: the study, its metric, and the network that the blocks are part of."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from search_spaces.spec import ArchitectureSpec, Kind
+
+Direction = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenefitContext:
+    """Facts about a study; all but the direction may be left out, as for a bare table."""
+
+    direction: Direction
+    """Which way the study's metric is better."""
+    metric: str = "value"
+    """Name of the study's metric, such as `val/log_loss`."""
+    unit: str | None = None
+    """Unit of the metric, such as `nats`."""
+    study_name: str = "table"
+    tool_version: str | None = None
+    last_trial_utc: str | None = None
+    """When the last trial ended, ISO 8601."""
+    dataset: str | None = None
+    num_classes: int | None = None
+    split_seed: int | None = None
+    num_train: int | None = None
+    """Images of the training split; the two below likewise."""
+    num_val: int | None = None
+    num_test: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the training recipe."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """Versions and machine, copied into the result."""
+    device: str | None = None
+    reference_depths: tuple[int, ...] | None = None
+    """Blocks per stage of the design rows; None: the most frequent among them."""
+    reference_spec: ArchitectureSpec | None = None
+    """Plain network at the reference depth, for widths, resolutions, parameters and multiply-adds
+    per block."""
+    kinds: tuple[Kind, ...] | None = None
+    """Kinds of the space; None: those that occur in the rows."""
+    sesoi: float | None = None
+    """Smallest effect of interest in the metric's unit; None: see `Worthwhile`."""
+    chance: Mapping[str, float] = field(default_factory=dict)
+    """Values of a network that guesses, by metric name (`val_log_loss`), for diverged rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One outcome, as the estimator needs it."""
+
+    name: str
+    """As in `TrialRecord.metrics`, such as `val_log_loss`."""
+    is_study_metric: bool
+    """Whether it is the trial's `value`."""
+    sign: int
+    """+1 where larger is better, else -1; effects are multiplied by it."""
+    unit: str | None
+    chance: float | None
+    """Value of a network that guesses; None where unknown."""
+    floor: float | None
+    """Smallest effect that can be worth having, whatever the anchors say."""
+
+
+_KNOWN: dict[str, tuple[int, str, float]] = {
+    "val_log_loss": (-1, "nats", 0.005),
+    "val_accuracy": (1, "fraction", 0.002),
+}
+
+
+def study_metric(context: BenefitContext) -> Metric:
+    """Return the outcome that the study optimises."""
+    name = context.metric.replace("/", "_")
+    _, unit, floor = _KNOWN.get(name, (0, None, None))
+    return Metric(
+        name=name,
+        is_study_metric=True,
+        sign=1 if context.direction == "maximize" else -1,
+        unit=context.unit or unit,
+        chance=_chance(context, name),
+        floor=floor,
+    )
+
+
+def other_metrics(context: BenefitContext) -> list[Metric]:
+    """Return the outcomes that are measured beside the study's."""
+    study = context.metric.replace("/", "_")
+    return [
+        Metric(
+            name=name,
+            is_study_metric=False,
+            sign=sign,
+            unit=unit,
+            chance=_chance(context, name),
+            floor=floor,
+        )
+        for name, (sign, unit, floor) in _KNOWN.items()
+        if name != study
+    ]
+
+
+def _chance(context: BenefitContext, name: str) -> float | None:
+    if name in context.chance:
+        return context.chance[name]
+    if context.num_classes is None:
+        return None
+    guesses = {
+        "val_log_loss": math.log(context.num_classes),
+        "val_accuracy": 1 / context.num_classes,
+    }
+    return guesses.get(name)

@@ -1,0 +1,162 @@
+"""Least squares with robust covariance, and simultaneous bands by the wild bootstrap."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+_PINNED = 1e-8
+"""Rows that keep less than this of their own noise are fitted exactly and tell nothing of it."""
+
+
+def t_quantile(df: float, probability: float) -> float:
+    """Return the quantile of Student's t."""
+    return float(stdtrit(df, probability))
+
+
+def two_sided_p(t: np.ndarray, df: float) -> np.ndarray:
+    """Return the two-sided p value of t statistics."""
+    return 2 * stdtr(df, -np.abs(t))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Ordinary least squares of `y` on `matrix`, rows of one architecture in one cluster.
+
+    Covariance: HC3 where every architecture occurs once, else CR3, the same jackknife over
+    architectures. (The plain cluster sum with G / (G - 1) * (n - 1) / (n - p) covers too seldom
+    with several columns: 0.88 instead of 0.95 for 48 architectures of two seeds, 13 columns.)
+
+    Args:
+        matrix: Design matrix, shape (rows, columns); it may be rank deficient.
+        y: Outcome, shape (rows,).
+        cluster: Index of the architecture, shape (rows,).
+    """
+
+    matrix: np.ndarray
+    y: np.ndarray
+    cluster: np.ndarray
+
+    @cached_property
+    def pseudo_inverse(self) -> np.ndarray:
+        """Maps outcomes to coefficients, shape (columns, rows)."""
+        return np.linalg.pinv(self.matrix, rcond=1e-10)
+
+    @cached_property
+    def rank(self) -> int:
+        """Independent columns."""
+        return round(float(np.einsum("ij,ji->", self.matrix, self.pseudo_inverse)))
+
+    @cached_property
+    def hat(self) -> np.ndarray:
+        """Maps outcomes to fitted values, shape (rows, rows)."""
+        return self.matrix @ self.pseudo_inverse
+
+    @cached_property
+    def num_clusters(self) -> int:
+        """Distinct architectures."""
+        return len(np.unique(self.cluster))
+
+    @cached_property
+    def is_clustered(self) -> bool:
+        """Whether some architecture occurs more than once."""
+        return self.num_clusters < len(self.y)
+
+    @property
+    def cov_type(self) -> str:
+        """Name of the covariance estimator: HC3, or CR3, its form for clusters."""
+        return "CR3" if self.is_clustered else "HC3"
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the t quantiles: architectures minus independent columns."""
+        return self.num_clusters - self.rank
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Outcome minus fitted value."""
+        return self.y - self.hat @ self.y
+
+    @cached_property
+    def residual_sd(self) -> float | None:
+        """Standard deviation that the model leaves; None without degrees of freedom."""
+        df = len(self.y) - self.rank
+        return float(np.sqrt(self.residuals @ self.residuals / df)) if df > 0 else None
+
+    @cached_property
+    def _jackknife(self) -> tuple[np.ndarray, np.ndarray]:
+        """What turns residuals into leave-one-architecture-out residuals, and what it loses.
+
+        For each cluster the inverse of its block of (I - hat), 1 / (1 - leverage) for one row;
+        and the projection on what that block maps to zero: noise that the model fits exactly.
+        """
+        rows = len(self.y)
+        if not self.is_clustered:
+            spare = 1 - np.diag(self.hat)
+            pinned = spare < _PINNED
+            inverse = np.where(pinned, 0.0, 1 / np.where(pinned, 1.0, spare))
+            return np.diag(inverse), np.diag(pinned.astype(float))
+        inverse, lost = np.zeros((rows, rows)), np.zeros((rows, rows))
+        for members in self.members:
+            own = np.ix_(members, members)
+            block = np.eye(len(members)) - self.hat[own]
+            inverse[own] = np.linalg.pinv(block, rcond=_PINNED, hermitian=True)
+            lost[own] = np.eye(len(members)) - inverse[own] @ block
+        return inverse, lost
+
+    @cached_property
+    def members(self) -> tuple[np.ndarray, ...]:
+        """Rows of each architecture."""
+        order = np.argsort(self.cluster, kind="stable")
+        return tuple(np.split(order, np.flatnonzero(np.diff(self.cluster[order])) + 1))
+
+    def left_out(self, residuals: np.ndarray) -> np.ndarray:
+        """Return residuals of fits that leave out the row's architecture."""
+        if self.is_clustered:
+            return self._jackknife[0] @ residuals
+        return np.diag(self._jackknife[0])[:, None] * residuals
+
+    def weights(self, contrasts: np.ndarray) -> np.ndarray:
+        """Return how much each outcome counts in each contrast, shape (contrasts, rows)."""
+        return contrasts @ self.pseudo_inverse
+
+    def identified(self, contrasts: np.ndarray) -> np.ndarray:
+        """Say which contrasts the rows determine, with noise that can be measured."""
+        weights = self.weights(contrasts)
+        estimable = np.abs(weights @ self.matrix - contrasts).max(axis=1, initial=0.0) < 1e-7
+        exposed = np.abs(weights @ self._jackknife[1]).max(axis=1, initial=0.0) > 1e-7
+        return estimable & ~exposed
+
+    def standard_errors(self, weights: np.ndarray) -> np.ndarray:
+        """Return robust standard errors of contrasts given by their weights."""
+        return np.sqrt(self._variances(weights, self.residuals[:, None])[:, 0])
+
+    def _variances(self, weights: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+        """Robust variances, shape (contrasts, draws), of residuals of shape (rows, draws)."""
+        scaled = self.left_out(residuals)
+        if not self.is_clustered:
+            return weights**2 @ scaled**2
+        order = np.concatenate(self.members)
+        starts = np.cumsum([0, *(len(rows) for rows in self.members[:-1])])
+        variances = np.empty((len(weights), residuals.shape[1]))
+        for index, row in enumerate(weights[:, order]):
+            scores = np.add.reduceat(row[:, None] * scaled[order], starts, axis=0)
+            variances[index] = np.einsum("gb,gb->b", scores, scores)
+        return variances
+
+    def draw(self, weights: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw estimates and t statistics around the fit by the wild bootstrap.
+
+        Each draw gives every architecture a random sign, turns its residuals (scaled as in HC3)
+        by it, fits anew, and studentises with the robust error of that fit.
+
+        Returns:
+            Deviations of the estimates and t statistics, both of shape (contrasts, draws).
+        """
+        signs = np.random.default_rng(seed).integers(0, 2, (self.num_clusters, draws)) * 2.0 - 1
+        noise = signs[self.cluster] * self.left_out(self.residuals[:, None])
+        deviations = weights @ noise
+        errors = np.sqrt(self._variances(weights, noise - self.hat @ noise))
+        t = np.divide(deviations, errors, out=np.zeros_like(deviations), where=errors > 1e-300)
+        return deviations, t
