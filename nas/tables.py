@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import TableError
-from nas.skip_benefit.context import BenefitContext, Direction
-from nas.skip_benefit.sample import kinds_of, places_of_depths
+from nas.benefit.context import BenefitContext, Direction
+from nas.benefit.sample import kinds_of, places_of_depths
 from nas.trials import Source, State, TrialRecord
 from search_spaces.errors import SpecError, did_you_mean
 from search_spaces.space import Value
@@ -48,17 +48,45 @@ def read_trials_csv(path: Path) -> list[TrialRecord]:
         raise TableError(f"The table of trials must exist, got {str(path)!r}.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path}: must be readable CSV in UTF-8, got {error}.") from error
-    _check_columns(path, columns)
+    return _records(str(path), columns, lines)
+
+
+def records_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[TrialRecord]:
+    """Read trials from rows in memory, such as `frame.to_dict("records")` of a pandas table.
+
+    Columns as in `read_trials_csv`; None and NaN are empty cells. Rows count from 1 in messages.
+
+    Raises:
+        TableError: A column or a value is missing or wrong; the message names the row.
+    """
+    listed = [dict(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in listed for name in row))
+    lines = [
+        (number, {name: _cell(row.get(name)) for name in columns})
+        for number, row in enumerate(listed, start=1)
+    ]
+    return _records("table", columns, lines)
+
+
+def _cell(value: Any) -> str:
+    is_missing = value is None or value != value  # noqa: PLR0124 - NaN is what differs from itself
+    return "" if is_missing else str(value)
+
+
+def _records(
+    where: str, columns: Sequence[str], lines: Sequence[tuple[int, Mapping[Any, Any]]]
+) -> list[TrialRecord]:
+    _check_columns(where, columns)
     if not lines:
         raise TableError(
-            f"{path}: must hold at least one trial, got only the header. Add one line per trial."
+            f"{where}: must hold at least one trial, got only the header. Add one line per trial."
         )
-    records = [_Line(f"{path}, line {number}", line).record() for number, line in lines]
-    _check_together(path, [number for number, _ in lines], records, columns)
+    records = [_Line(f"{where}, line {number}", line).record() for number, line in lines]
+    _check_together(where, [number for number, _ in lines], records, columns)
     return records
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
+def _check_columns(path: str, columns: Sequence[str]) -> None:
     if not columns:
         raise TableError(
             f"{path}: must hold a header and trials, got an empty file. Columns: "
@@ -183,7 +211,7 @@ class _Line:
 
 
 def _check_together(
-    path: Path, numbers: Sequence[int], records: Sequence[TrialRecord], columns: Sequence[str]
+    path: str, numbers: Sequence[int], records: Sequence[TrialRecord], columns: Sequence[str]
 ) -> None:
     """Check what one line cannot tell: trial numbers, and which blocks have to exist."""
     first: dict[tuple[int, bool], int] = {}

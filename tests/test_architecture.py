@@ -19,7 +19,7 @@ WITHOUT_TORCH = (
     "nas.config",
     "nas.open_study",
     "nas.report",
-    "nas.skip_benefit",
+    "nas.benefit",
     "nas.trials",
 )
 

@@ -1,0 +1,239 @@
+"""The whole skip map: `skip_benefit` puts the parts together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from nas.benefit.cautions import Facts, cautions
+from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
+from nas.benefit.effects import Analysis, analyse, effect_rows
+from nas.benefit.estimates import ALPHA
+from nas.benefit.frame import Frame, make_frame
+from nas.benefit.incumbent import search_result
+from nas.benefit.jsonable import jsonable
+from nas.benefit.places import BlockFacts, block_facts
+from nas.benefit.profile import best_set, ranking, trend
+from nas.benefit.retrainings import anchor_rows, noise, worthwhile
+from nas.benefit.sample import (
+    depths_of,
+    make_sample,
+    outcome_of,
+    places_of_depths,
+    sort_rows,
+)
+from nas.benefit.settling import count_settled
+from nas.trials import State, TrialRecord
+
+SCHEMA = 1
+"""Version of the result's layout."""
+
+
+def skip_benefit(
+    rows: Sequence[TrialRecord], repeats: Sequence[TrialRecord], context: BenefitContext
+) -> dict[str, Any]:
+    """Estimate where skips help, from the randomised trials alone.
+
+    Args:
+        rows: Trials of the search, in any order.
+        repeats: Anchors and finalists on fresh seeds.
+        context: What the rows do not say.
+
+    Returns:
+        JSON-ready data; what the rows do not identify is None. The same rows give the same
+        bytes. Effects are in the metric's unit, positive = better.
+    """
+    rows, repeats = sort_rows(rows), sort_rows(repeats)
+    frame, metric = make_frame(rows, context), study_metric(context)
+    layers = None if frame.plan is None else 2 * sum(frame.plan) + 2
+    limit = worthwhile(repeats, metric, layers, context.sesoi)
+    facts = block_facts(frame.places, context)
+    analysis = _analyse(frame, metric, limit["value"])
+    effects = effect_rows(analysis, facts, frame.plan)
+    spread = noise(rows, repeats, metric, layers)
+    found = Facts(rows, frame, analysis, context, spread, effects)
+    answers = count_settled(analysis)
+    return jsonable(
+        {
+            **_about(rows, repeats, context, metric, frame),
+            "sesoi": limit,
+            "alpha": ALPHA,
+            "multiplicity": "max-t wild bootstrap per level; gatekeeping network, stages, blocks",
+            "family_size": sum(row["estimand"] == "AMCE" for row in effects),
+            "reference_depth": {
+                "depth": layers,
+                "depth_plan": frame.plan,
+                "n_rows": analysis.sample.num_rows,
+                "is_pooled": frame.is_pooled,
+            },
+            "rows": _row_counts(frame, metric),
+            "noise": spread | {"residual_sd": _residual_sd(analysis)},
+            "headline": next((row for row in effects if _is_headline(row)), None),
+            "effects": effects + _other_depths(frame, metric, limit["value"], context),
+            "settled": {
+                "num_settled": answers.num_settled,
+                "num_answers": answers.num_answers,
+                "trials_to_rest": answers.trials_to_rest,
+            },
+            "metrics": _metrics(frame, repeats, context, facts, layers),
+            "interactions": [],
+            "interaction_test": _pair_test(analysis),
+            "trend": trend(analysis, facts),
+            "ranking": ranking(analysis),
+            "best_set": best_set(analysis),
+            "anchors": anchor_rows(repeats, context),
+            "confirm": [],
+            "search": search_result(rows, repeats, context),
+            "secondary": dict.fromkeys(
+                ("model_based", "fanova", "ped_anova", "shap", "rank_agreement")
+            ),
+            "signals": [],
+            "warnings": cautions(found),
+            "claims": [],
+        }
+    )
+
+
+def _analyse(frame: Frame, metric: Metric, limit: float | None) -> Analysis:
+    sample = make_sample(frame.reference_rows, frame.places, metric)
+    return analyse(sample, frame.kinds, limit)
+
+
+def _is_headline(row: dict[str, Any]) -> bool:
+    return row["estimand"] == "AMCE_ALL" and row["kind"] == "skip"
+
+
+def _about(
+    rows: Sequence[TrialRecord],
+    repeats: Sequence[TrialRecord],
+    context: BenefitContext,
+    metric: Metric,
+    frame: Frame,
+) -> dict[str, Any]:
+    everything = [*rows, *repeats]
+    seconds = [row.seconds for row in everything if row.seconds is not None]
+    recipe = context.recipe
+    rates = {row.lr for row in rows if row.lr is not None} or {recipe.get("lr")}
+    kinds = [kind.value for kind in frame.kinds]
+    chances = dict.fromkeys(kinds, 1 / max(len(kinds), 1))
+    return {
+        "schema": SCHEMA,
+        "last_trial_utc": context.last_trial_utc,
+        "tool_version": context.tool_version,
+        "study": {
+            "name": context.study_name,
+            "n_trials": len(rows),
+            "by_source": _count(row.source.value for row in everything),
+            "by_status": _count(row.state.value for row in rows),
+            "cost_s": sum(seconds) if seconds else None,
+        },
+        "data": {
+            "dataset": context.dataset,
+            "split_seed": context.split_seed,
+            "n_train": context.num_train,
+            "n_val": context.num_val,
+            "n_test": context.num_test,
+            "num_classes": context.num_classes,
+            "metric": context.metric,
+            "direction": context.direction,
+            "unit": metric.unit,
+        },
+        "training": {
+            "epochs": recipe.get("epochs"),
+            "lr_grid": sorted(rate for rate in rates if rate is not None),
+            "schedule": recipe.get("schedule"),
+            "warmup": recipe.get("warmup_epochs"),
+            "batch": recipe.get("batch_size"),
+            "norm": "batch",
+            "init": "he_normal_fan_out",
+            "precision": recipe.get("precision"),
+            "device": context.device,
+        },
+        "recipe": dict(recipe),
+        "environment": dict(context.environment),
+        "reference_distribution": {
+            "name": "uniform",
+            "per_position_probs": {str(place): chances for place in frame.places},
+        },
+    }
+
+
+def _count(values: Any) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _row_counts(frame: Frame, metric: Metric) -> dict[str, Any]:
+    """Count the design rows at the reference: used, counted at chance, left out and why."""
+    rows = frame.reference_rows
+    outcomes = [outcome_of(row, metric) for row in rows]
+    left_out = [row for row, value in zip(rows, outcomes, strict=True) if value is None]
+    diverged = sum(row.state is State.FAILED for row in rows) - sum(
+        row.state is State.FAILED for row in left_out
+    )
+    return {
+        "randomised": len(rows),
+        "used": len(rows) - len(left_out),
+        "at_chance": diverged,
+        "left_out": _count(row.reason or row.state.value for row in left_out),
+        "at_other_depths": len(frame.rows) - len(rows),
+    }
+
+
+def _residual_sd(analysis: Analysis) -> float | None:
+    models = analysis.models
+    fits = (models.blocks, models.stages, models.network)
+    return next((fit.residual_sd for fit in fits if fit is not None), None)
+
+
+def _pair_test(analysis: Analysis) -> dict[str, Any] | None:
+    test = analysis.models.pair_test
+    if test is None:
+        return None
+    return {
+        "num_pairs": test.num_pairs,
+        "df": test.df,
+        "share_of_residual": test.statistic,
+        "p": test.p,
+        "in_model": analysis.models.block_design.with_pairs,
+    }
+
+
+def _other_depths(
+    frame: Frame, metric: Metric, limit: float | None, context: BenefitContext
+) -> list[dict[str, Any]]:
+    """Return the effects at the other depth plans that have enough rows for any."""
+    if frame.is_pooled:
+        limit = None
+    table = []
+    for plan in frame.other_plans:
+        places = places_of_depths(plan)
+        rows = [row for row in frame.rows if depths_of(row) == plan]
+        analysis = analyse(make_sample(rows, places, metric), frame.kinds, limit)
+        if analysis.answers:
+            table += effect_rows(analysis, block_facts(places, context), plan)
+    return table
+
+
+def _metrics(
+    frame: Frame,
+    repeats: Sequence[TrialRecord],
+    context: BenefitContext,
+    facts: Sequence[BlockFacts],
+    layers: int | None,
+) -> dict[str, Any]:
+    """Return the effects on the outcomes beside the study's metric, where they were measured."""
+    found = {}
+    for metric in other_metrics(context):
+        complete = [row for row in frame.reference_rows if row.state is State.COMPLETE]
+        if not any(metric.name in row.metrics for row in complete):
+            continue
+        limit = worthwhile(repeats, metric, layers, None)
+        analysis = _analyse(frame, metric, limit["value"])
+        effects = effect_rows(analysis, facts, frame.plan)
+        found[metric.name] = {
+            "direction": "maximize" if metric.sign > 0 else "minimize",
+            "unit": metric.unit,
+            "sesoi": limit,
+            "headline": next((row for row in effects if _is_headline(row)), None),
+            "effects": effects,
+        }
+    return found

@@ -1,0 +1,204 @@
+"""The table of effects: estimates, gatekeeping from coarse to fine, decisions and sizes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nas.benefit.estimates import DRAWS, Estimate, answer
+from nas.benefit.models import (
+    SKIP,
+    Models,
+    Question,
+    block_questions,
+    coarse_questions,
+    fit_models,
+    kind_questions,
+)
+from nas.benefit.neyman import difference_in_means
+from nas.benefit.places import BlockFacts
+from nas.benefit.sample import KINDS, Sample
+from search_spaces.spec import Kind
+
+BENEFIT, HARM, NEGLIGIBLE, INCONCLUSIVE = "benefit", "harm", "negligible", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One outcome at one depth plan, fully estimated."""
+
+    sample: Sample
+    models: Models
+    questions: tuple[Question, ...]
+    """All that are asked, answered or not; coarse ones first."""
+    answers: Mapping[Question, Estimate]
+    worthwhile: float | None
+    """Smallest effect of interest, in the outcome's unit."""
+    decisions: Mapping[Question, str]
+    gates: Mapping[Question, bool]
+    """Whether the level above lets the question be decided."""
+
+
+def analyse(
+    sample: Sample,
+    kinds: Sequence[Kind],
+    worthwhile: float | None,
+    *,
+    draws: int = DRAWS,
+    live: bool = False,
+) -> Analysis:
+    """Estimate all levels and decide them in order; `live` leaves out KIND."""
+    models = fit_models(sample)
+    questions = coarse_questions(sample, kinds) + block_questions(sample, kinds)
+    if not live:
+        questions += kind_questions(sample, kinds)
+    answers = answer(models, questions, draws)
+    gates = _gates(questions, answers)
+    decisions = {
+        question: decide(answers.get(question), worthwhile) if gates[question] else INCONCLUSIVE
+        for question in questions
+    }
+    return Analysis(sample, models, tuple(questions), answers, worthwhile, decisions, gates)
+
+
+def decide(estimate: Estimate | None, worthwhile: float | None) -> str:
+    """Read the decision off the simultaneous band."""
+    if estimate is None:
+        return INCONCLUSIVE
+    low = estimate.estimate - estimate.half_width_sim
+    high = estimate.estimate + estimate.half_width_sim
+    if low > 0:
+        return BENEFIT
+    if high < 0:
+        return HARM
+    if worthwhile is not None and -worthwhile < low and high < worthwhile:
+        return NEGLIGIBLE
+    return INCONCLUSIVE
+
+
+def _gates(
+    questions: Sequence[Question], answers: Mapping[Question, Estimate]
+) -> dict[Question, bool]:
+    """Open a stage when the whole network is decided, a block when its stage is.
+
+    A level passes when any of its contrasts has a band that leaves out zero.
+    """
+    passed = {
+        (question.family, question.stage)
+        for question in questions
+        if decide(answers.get(question), None) in (BENEFIT, HARM)
+    }
+    gates = {}
+    for question in questions:
+        comparison, level = question.family
+        network = ((comparison, "network"), None) in passed
+        stage = ((comparison, "stage"), question.stage) in passed
+        gates[question] = level == "network" or (network and (level == "stage" or stage))
+    return gates
+
+
+def effect_rows(
+    analysis: Analysis, facts: Sequence[BlockFacts], plan: tuple[int, ...] | None
+) -> list[dict[str, Any]]:
+    """Return the table, one row per question, in the order network, stages, blocks."""
+    return [_row(analysis, question, facts, plan) for question in analysis.questions]
+
+
+def _row(
+    analysis: Analysis,
+    question: Question,
+    facts: Sequence[BlockFacts],
+    plan: tuple[int, ...] | None,
+) -> dict[str, Any]:
+    return {
+        "estimand": question.estimand,
+        "depth": None if plan is None else 2 * sum(plan) + 2,
+        "depth_plan": None if plan is None else list(plan),
+        **_where(question, facts),
+        "kind": question.kind,
+        "reference_kind": question.reference_kind,
+        **_numbers(analysis, question),
+        **_counts(analysis.sample, question),
+        **_costs(question, facts),
+        "delta_seconds": None,
+        "source": "randomised",
+        "grade": "randomised",
+        "gate_passed": analysis.gates[question],
+        "check": difference_in_means(analysis.sample, question),
+        "neighbour_conditional": {"on": None, "off": None},
+    }
+
+
+def _where(question: Question, facts: Sequence[BlockFacts]) -> dict[str, Any]:
+    if question.position is not None:
+        return facts[question.position].to_row()
+    row = dict.fromkeys(facts[0].to_row()) if facts else {"stage": None}
+    return row | {"stage": question.stage}
+
+
+def _numbers(analysis: Analysis, question: Question) -> dict[str, Any]:
+    found = analysis.answers.get(question)
+    names = [
+        "estimate",
+        "se",
+        "df",
+        "ci_low",
+        "ci_high",
+        "ci_sim_low",
+        "ci_sim_high",
+        "p",
+        "p_adj",
+    ]
+    row: dict[str, Any] = dict.fromkeys(names)
+    row |= {"decision": analysis.decisions[question], "size": None, "mde": None}
+    row |= {"estimator": None, "cov_type": None}
+    if found is None:
+        return row
+    worthwhile = analysis.worthwhile
+    if worthwhile is not None:
+        row["size"] = "large" if abs(found.estimate) >= worthwhile else "small"
+    return row | {
+        "estimate": found.estimate,
+        "se": found.se,
+        "df": found.df,
+        "ci_low": found.estimate - found.half_width,
+        "ci_high": found.estimate + found.half_width,
+        "ci_sim_low": found.estimate - found.half_width_sim,
+        "ci_sim_high": found.estimate + found.half_width_sim,
+        "p": found.p,
+        "p_adj": found.p_adj,
+        "mde": found.mde,
+        "estimator": found.estimator,
+        "cov_type": found.cov_type,
+    }
+
+
+def _counts(sample: Sample, question: Question) -> dict[str, int]:
+    """Count the rows that tell one kind from the other; all rows at the coarser levels."""
+    used = np.ones(sample.num_rows, dtype=bool)
+    if question.position is not None:
+        codes = [KINDS.index(Kind(question.kind)), KINDS.index(Kind(question.reference_kind))]
+        used = np.isin(sample.codes[:, question.position], codes)
+    return {
+        "n_runs": int(used.sum()),
+        "n_arch": len(np.unique(sample.cluster[used])),
+        "n_failed": int((used & sample.diverged).sum()),
+    }
+
+
+def _costs(question: Question, facts: Sequence[BlockFacts]) -> dict[str, float | None]:
+    """Mean cost per block of the contrast: only projections have any."""
+    chosen = [
+        fact
+        for index, fact in enumerate(facts)
+        if question.position in (None, index)
+        and (question.stage is None or fact.place.stage == question.stage)
+    ]
+    share = {Kind.PROJECTION.value: 1.0, SKIP: 0.5}.get(question.kind, 0.0)
+    costs: dict[str, float | None] = {}
+    for name in ("delta_params", "delta_macs"):
+        values = [getattr(fact, name) for fact in chosen]
+        known = bool(values) and None not in values
+        costs[name] = share * float(np.mean(values)) if known else None
+    return costs

@@ -1,0 +1,237 @@
+"""Which models the rows can carry, and the contrasts that each of them answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.benefit.coding import BlockDesign, ShareDesign, network_weights, stage_weights
+from nas.benefit.ols import Fit
+from nas.benefit.sample import KINDS, Sample
+from search_spaces.spec import Kind
+
+SKIP = "skip"
+"""Any skip: the mean of the contrasts of identity and of projection against none."""
+
+_SPARE_BLOCKS, _SPARE_STAGES, _SPARE_NETWORK = 8, 5, 3
+"""Architectures beyond the number of columns before a model is fitted: with fewer, robust errors
+are too unsteady for their intervals to hold what they promise."""
+
+_PAIR_DRAWS, _PAIR_SEED = 1000, 4801
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """Joint test of all interactions of adjacent blocks."""
+
+    num_pairs: int
+    df: int
+    statistic: float
+    """Share of the mains model's residual sum of squares that the pairs take away."""
+    p: float
+    """By the wild bootstrap under no interaction."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What could be fitted; None where there are too few rows."""
+
+    blocks: Fit | None
+    block_design: BlockDesign
+    stages: Fit | None
+    stage_design: ShareDesign
+    network: Fit | None
+    network_design: ShareDesign
+    coarse_from_shares: bool
+    """Fewer than three architectures per column of the block model: coarser levels come from
+    regressions on shares, whose intervals are narrower then."""
+    pair_test: PairTest | None
+
+
+def fit_models(sample: Sample) -> Models:
+    """Fit the finest models that the number of architectures allows.
+
+    Interactions of adjacent blocks are tested jointly when there are two architectures per column
+    of the pair model, and kept in the model when the test finds them: the mains mean the same
+    either way, and idle interactions would only widen the intervals.
+    """
+    design = BlockDesign(sample)
+    stages = [place.stage for place in sample.places]
+    stage_design = ShareDesign(design, stage_weights(stages))
+    network_design = ShareDesign(design, (network_weights(stages),) if stages else ())
+    blocks = _fit(design.matrix, sample, _SPARE_BLOCKS)
+    pair_test = None
+    if blocks is not None:
+        paired = BlockDesign(sample, with_pairs=True)
+        if blocks.num_clusters >= 2 * paired.matrix.shape[1]:
+            pair_test = _test_pairs(blocks, paired)
+            with_pairs = Fit(paired.matrix, sample.value, sample.cluster)
+            found = pair_test is not None and pair_test.p < 0.05
+            if found and _keeps_mains(blocks, with_pairs):
+                design, blocks = paired, with_pairs
+    num_columns = design.matrix.shape[1]
+    return Models(
+        blocks=blocks,
+        block_design=design,
+        stages=_fit(stage_design.matrix, sample, _SPARE_STAGES),
+        stage_design=stage_design,
+        network=_fit(network_design.matrix, sample, _SPARE_NETWORK),
+        network_design=network_design,
+        coarse_from_shares=blocks is None or blocks.num_clusters < 3 * num_columns,
+        pair_test=pair_test,
+    )
+
+
+def _fit(matrix: np.ndarray, sample: Sample, spare: int) -> Fit | None:
+    if sample.num_clusters < matrix.shape[1] + spare:
+        return None
+    return Fit(matrix, sample.value, sample.cluster)
+
+
+def _keeps_mains(mains: Fit, paired: Fit) -> bool:
+    """Say whether the pairs leave every main effect identified that is so without them."""
+    columns = np.arange(mains.matrix.shape[1])
+    alone = mains.identified(np.eye(len(columns)))
+    together = paired.identified(np.eye(paired.matrix.shape[1])[columns])
+    return bool((together | ~alone).all())
+
+
+def _test_pairs(mains: Fit, paired: BlockDesign) -> PairTest | None:
+    """Compare residual sums of squares with and without pairs, under signs drawn by cluster."""
+    full = Fit(paired.matrix, mains.y, mains.cluster)
+    df = full.rank - mains.rank
+    if df == 0 or full.rank >= len(mains.y):
+        return None
+    signs = np.random.default_rng(_PAIR_SEED).integers(0, 2, (mains.num_clusters, _PAIR_DRAWS))
+    noise = (signs[mains.cluster] * 2.0 - 1) * mains.residuals[:, None]
+    outcomes = np.column_stack([mains.residuals, noise])
+    small = np.square(outcomes - mains.hat @ outcomes).sum(axis=0)
+    large = np.square(outcomes - full.hat @ outcomes).sum(axis=0)
+    shares = 1 - np.divide(large, small, out=np.ones_like(large), where=small > 0)
+    exceed = int((shares[1:] >= shares[0] - 1e-12).sum())
+    return PairTest(
+        num_pairs=len(paired.pairs),
+        df=df,
+        statistic=float(shares[0]),
+        p=(1 + exceed) / (1 + _PAIR_DRAWS),
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """One contrast to be estimated: what it is, and where."""
+
+    estimand: str
+    kind: str
+    reference_kind: str
+    stage: int | None = None
+    position: int | None = None
+    """Index of the block among the sample's places, from 0."""
+
+    @property
+    def level(self) -> str:
+        """How fine it is: `network`, `stage` or `block`."""
+        if self.position is not None:
+            return "block"
+        return "network" if self.stage is None else "stage"
+
+    @property
+    def family(self) -> tuple[str, str]:
+        """Questions that share a simultaneous band: those of one level and one comparison."""
+        return ("KIND" if self.estimand == "KIND" else "AMCE", self.level)
+
+
+def block_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
+    """AMCE: every kind against none at every block."""
+    return [
+        Question("AMCE", kind.value, Kind.NONE.value, place.stage, index)
+        for index, place in enumerate(sample.places)
+        for kind in kinds
+        if kind is not Kind.NONE
+    ]
+
+
+def coarse_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
+    """AMCE_ALL and AMCE_STAGE: every kind, and any skip, against none."""
+    names = [kind.value for kind in kinds if kind is not Kind.NONE] + [SKIP]
+    none = Kind.NONE.value
+    stages = sorted({place.stage for place in sample.places})
+    return [Question("AMCE_ALL", name, none) for name in names] + [
+        Question("AMCE_STAGE", name, none, stage) for stage in stages for name in names
+    ]
+
+
+def kind_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
+    """KIND at all levels: projection against identity."""
+    if not {Kind.IDENTITY, Kind.PROJECTION} <= set(kinds):
+        return []
+    pair = (Kind.PROJECTION.value, Kind.IDENTITY.value)
+    stages = sorted({place.stage for place in sample.places})
+    return [
+        Question("KIND", *pair),
+        *(Question("KIND", *pair, stage) for stage in stages),
+        *(
+            Question("KIND", *pair, place.stage, index)
+            for index, place in enumerate(sample.places)
+        ),
+    ]
+
+
+def block_contrast(models: Models, index: int, kind: str, reference: str) -> np.ndarray | None:
+    """Return the contrast of two kinds at one block in the block model."""
+    return _contrast(models.block_design, index, kind, reference)
+
+
+def coarse_contrast(
+    models: Models, stage: int | None, kind: str, reference: str
+) -> tuple[Fit, np.ndarray, str] | None:
+    """Return model, contrast and estimator's name for a stage, or for all stages (None)."""
+    stages = [place.stage for place in models.block_design.sample.places]
+    weights = network_weights(stages) if stage is None else _stage(stages, stage)
+    if models.blocks is not None and not models.coarse_from_shares:
+        contrast = _average(models, weights, kind, reference)
+        return None if contrast is None else (models.blocks, contrast, estimator_name(models))
+    names = sorted(set(stages))
+    fit, design = models.stages, models.stage_design
+    enough = fit is not None and fit.num_clusters >= 2 * design.matrix.shape[1]
+    if fit is not None and (stage is not None or enough):
+        groups = [names.index(stage)] if stage is not None else list(range(len(names)))
+        parts = [_contrast(design, group, kind, reference) for group in groups]
+        found = [part for part in parts if part is not None]
+        return (fit, np.mean(found, axis=0), "ols_stage_shares") if found else None
+    if stage is None and models.network is not None:
+        contrast = _contrast(models.network_design, 0, kind, reference)
+        if contrast is not None:
+            return models.network, contrast, "ols_network_shares"
+    return None
+
+
+def estimator_name(models: Models) -> str:
+    """Return the name of the block model."""
+    return "ols_blocks_pairs" if models.block_design.with_pairs else "ols_blocks"
+
+
+def _contrast(
+    design: BlockDesign | ShareDesign, index: int, kind: str, reference: str
+) -> np.ndarray | None:
+    against = KINDS.index(Kind(reference))
+    kinds = (Kind.IDENTITY, Kind.PROJECTION) if kind == SKIP else (Kind(kind),)
+    parts = [design.contrast(index, KINDS.index(member), against) for member in kinds]
+    found = [part for part in parts if part is not None]
+    return np.mean(found, axis=0) if found else None
+
+
+def _average(
+    models: Models, weights: Sequence[float], kind: str, reference: str
+) -> np.ndarray | None:
+    """Average a contrast over the blocks where it exists."""
+    total, sum_weights = 0.0, 0.0
+    for index, weight in enumerate(weights):
+        part = _contrast(models.block_design, index, kind, reference) if weight else None
+        if part is not None:
+            total, sum_weights = total + weight * part, sum_weights + weight
+    return np.asarray(total / sum_weights) if sum_weights else None
+
+
+def _stage(stages: Sequence[int], stage: int) -> tuple[float, ...]:
+    return stage_weights(stages)[sorted(set(stages)).index(stage)]

@@ -1,0 +1,81 @@
+"""Difference in means: the check that assumes nothing but the randomisation."""
+
+from typing import Any
+
+import numpy as np
+
+from nas.benefit.coding import network_weights, stage_weights
+from nas.benefit.models import SKIP, Question
+from nas.benefit.ols import t_quantile
+from nas.benefit.sample import KINDS, Sample
+from search_spaces.spec import Kind
+
+
+def difference_in_means(sample: Sample, question: Question) -> dict[str, Any] | None:
+    """Return the difference of the means of two kinds, with Neyman's variance.
+
+    For a block it is mean(k) - mean(none), with variance s_k^2 / n_k + s_N^2 / n_N. At a coarser
+    level it is the average of these over the blocks; the variance sums the squared weight of each
+    row times its squared distance from the mean, which is on the safe side.
+    """
+    weights = _block_weights(sample, question)
+    total, used = np.zeros(sample.num_rows), 0.0
+    for index in np.flatnonzero(weights):
+        contrast = _row_weights(sample, int(index), question)
+        if contrast is not None:
+            total, used = total + weights[index] * contrast, used + weights[index]
+    if not used:
+        return None
+    total = total / used
+    centred = _centred(sample, question)
+    # n / (n - 1) turns mean squares into sample variances.
+    se = float(np.sqrt(np.sum(total**2 * centred)))
+    estimate = float(total @ sample.value)
+    half = t_quantile(max(int((total != 0).sum()) - 2, 1), 0.975) * se
+    return {
+        "estimator": "difference_in_means",
+        "estimate": estimate,
+        "se": se,
+        "ci_low": estimate - half,
+        "ci_high": estimate + half,
+    }
+
+
+def _codes(kind: str) -> list[int]:
+    members = (Kind.IDENTITY, Kind.PROJECTION) if kind == SKIP else (Kind(kind),)
+    return [KINDS.index(member) for member in members]
+
+
+def _row_weights(sample: Sample, index: int, question: Question) -> np.ndarray | None:
+    """Return 1/n for rows of the kind, -1/n for rows of the reference; None with too few."""
+    codes = sample.codes[:, index]
+    reference = codes == KINDS.index(Kind(question.reference_kind))
+    arms = [arm for arm in (codes == code for code in _codes(question.kind)) if arm.sum() >= 2]
+    if not arms or reference.sum() < 2:
+        return None
+    mean_arm = np.mean([arm / arm.sum() for arm in arms], axis=0)
+    return mean_arm - reference / reference.sum()
+
+
+def _centred(sample: Sample, question: Question) -> np.ndarray:
+    """Return squared distances from the arm's mean (a block) or from the mean of all rows."""
+    if question.position is None:
+        distance = sample.value - sample.value.mean()
+        return distance**2 * sample.num_rows / max(sample.num_rows - 1, 1)
+    codes = sample.codes[:, question.position]
+    squares = np.zeros(sample.num_rows)
+    for code in np.unique(codes):
+        arm = codes == code
+        number = int(arm.sum())
+        distance = sample.value[arm] - sample.value[arm].mean()
+        squares[arm] = distance**2 * number / max(number - 1, 1)
+    return squares
+
+
+def _block_weights(sample: Sample, question: Question) -> np.ndarray:
+    stages = [place.stage for place in sample.places]
+    if question.position is not None:
+        return np.eye(len(stages))[question.position]
+    if question.stage is None:
+        return np.array(network_weights(stages))
+    return np.array(stage_weights(stages)[sorted(set(stages)).index(question.stage)])

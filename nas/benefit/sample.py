@@ -1,0 +1,158 @@
+"""From trial records to the arrays of the estimator."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.benefit.context import Metric
+from nas.trials import Source, State, TrialRecord
+from search_spaces.spec import Kind, Place
+
+KINDS = tuple(Kind)
+"""Order of the codes in `Sample.codes`: none, identity, projection."""
+
+_SKIP = re.compile(r"^skip\.(stage[1-9]\d*\.block[1-9]\d*)$")
+_DEPTH = re.compile(r"^depth\.stage([1-9]\d*)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Randomised rows that have an outcome, sorted; absent blocks have code -1."""
+
+    places: tuple[Place, ...]
+    codes: np.ndarray
+    """Shape (rows, places), indices into `KINDS`."""
+    depths: np.ndarray
+    """Blocks per stage, shape (rows, stages)."""
+    value: np.ndarray
+    """The metric, positive = better, shape (rows,)."""
+    cluster: np.ndarray
+    """Index of the architecture, shape (rows,)."""
+    diverged: np.ndarray
+    """Whether the row counts at chance, shape (rows,)."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows with an outcome."""
+        return len(self.value)
+
+    @property
+    def num_clusters(self) -> int:
+        """Distinct architectures."""
+        return len(np.unique(self.cluster))
+
+
+def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
+    """Return the kind of every block, from the spec or else from the decisions."""
+    if row.spec is not None:
+        return dict(zip(row.spec.places(), row.spec.kinds, strict=True))
+    found = {}
+    for name, value in row.decisions.items():
+        match = _SKIP.match(name)
+        if match:
+            found[Place.parse(match[1])] = Kind(str(value))
+    return dict(sorted(found.items()))
+
+
+def depths_of(row: TrialRecord) -> tuple[int, ...]:
+    """Return the blocks per stage, from the spec, the depth decisions or the blocks named."""
+    if row.spec is not None:
+        return row.spec.depths
+    depths: dict[int, int] = {}
+    for name, value in row.decisions.items():
+        match = _DEPTH.match(name)
+        if match:
+            depths[int(match[1])] = int(value)
+    for place in kinds_of(row):
+        depths[place.stage] = max(depths.get(place.stage, 0), place.block)
+    return tuple(depths.get(stage, 0) for stage in range(1, max(depths, default=0) + 1))
+
+
+def layers_of(row: TrialRecord) -> int:
+    """Return the layers with weights: stem, two per block, classifier."""
+    return 2 * sum(depths_of(row)) + 2
+
+
+def architecture_of(row: TrialRecord) -> str:
+    """Return a name that equal architectures share."""
+    if row.spec is not None:
+        return row.spec.spec_id
+    if row.spec_id is not None:
+        return row.spec_id
+    return repr(sorted((name, str(value)) for name, value in row.decisions.items()))
+
+
+def outcome_of(row: TrialRecord, metric: Metric) -> float | None:
+    """Return the metric in its own unit, or None where the row says nothing about it.
+
+    A diverged training is an outcome: it counts as a network that guesses, or with its last
+    value where that is not known. So is the last value of a failure without a reason, as tables
+    have them. Trainings that failed for want of memory or of a machine say nothing.
+    """
+    value = row.value if metric.is_study_metric else row.metrics.get(metric.name)
+    recorded = value if value is not None and np.isfinite(value) else None
+    if row.state is State.COMPLETE:
+        return recorded
+    if row.state is State.FAILED and row.reason == "diverged":
+        return recorded if metric.chance is None else metric.chance
+    if row.state is State.FAILED and row.reason is None:
+        return recorded
+    return None
+
+
+def places_of_depths(depths: Iterable[int]) -> tuple[Place, ...]:
+    """Return all blocks of a network with these blocks per stage."""
+    return tuple(
+        Place(stage, block)
+        for stage, num_blocks in enumerate(depths, start=1)
+        for block in range(1, num_blocks + 1)
+    )
+
+
+def sort_rows(rows: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the rows in an order that does not depend on how they came."""
+    return sorted(
+        rows, key=lambda row: (row.number, row.seed or 0, architecture_of(row), row.value or 0.0)
+    )
+
+
+def randomised(rows: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the finished rows of the design."""
+    return [row for row in rows if row.source is Source.RANDOMISED and row.state.is_finished]
+
+
+def plans(rows: Iterable[TrialRecord]) -> list[tuple[int, ...]]:
+    """Return the depth plans of the rows, the most frequent first, the deeper first in a tie."""
+    counts = Counter(depths_of(row) for row in rows)
+    return sorted(counts, key=lambda plan: (-counts[plan], -sum(plan), plan))
+
+
+def make_sample(rows: Sequence[TrialRecord], places: Sequence[Place], metric: Metric) -> Sample:
+    """Collect the rows that have an outcome; `rows` are sorted, randomised and finished."""
+    kept = [(row, outcome_of(row, metric)) for row in rows]
+    scored = [(row, value) for row, value in kept if value is not None]
+    kinds = [kinds_of(row) for row, _ in scored]
+    codes = [[_code(found, place) for place in places] for found in kinds]
+    names = [architecture_of(row) for row, _ in scored]
+    index = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    num_stages = max((place.stage for place in places), default=0)
+    depths = [[_at(depths_of(row), stage) for stage in range(num_stages)] for row, _ in scored]
+    return Sample(
+        places=tuple(places),
+        codes=np.array(codes, dtype=np.int64).reshape(len(scored), len(places)),
+        depths=np.array(depths, dtype=np.int64).reshape(len(scored), num_stages),
+        value=metric.sign * np.array([value for _, value in scored], dtype=np.float64),
+        cluster=np.array([index[name] for name in names], dtype=np.int64),
+        diverged=np.array([row.state is State.FAILED for row, _ in scored], dtype=bool),
+    )
+
+
+def _code(kinds: dict[Place, Kind], place: Place) -> int:
+    return KINDS.index(kinds[place]) if place in kinds else -1
+
+
+def _at(depths: tuple[int, ...], stage: int) -> int:
+    return depths[stage] if stage < len(depths) else 0

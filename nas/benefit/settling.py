@@ -1,0 +1,81 @@
+"""How many answers of the map are settled, and what the rest would take; cheap, for live use."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.benefit.context import BenefitContext, study_metric
+from nas.benefit.effects import INCONCLUSIVE, Analysis, analyse
+from nas.benefit.estimates import Estimate
+from nas.benefit.frame import make_frame
+from nas.benefit.retrainings import worthwhile
+from nas.benefit.sample import make_sample, sort_rows
+from nas.trials import TrialRecord
+
+
+@dataclass(frozen=True)
+class Settled:
+    """State of the answers: one per block and kind, identity and projection against none."""
+
+    num_settled: int
+    """Decided, or known to within the smallest effect of interest."""
+    num_answers: int
+    trials_to_rest: int | None
+    """More randomised trials that would settle the rest if effects are what they seem; None
+    where some answer has no estimate yet."""
+
+
+def settled(
+    rows: Sequence[TrialRecord],
+    context: BenefitContext,
+    repeats: Sequence[TrialRecord] = (),
+) -> Settled:
+    """Count the settled answers from the trials so far.
+
+    The same numbers as the map's; it leaves out what the count does not need.
+    """
+    frame = make_frame(sort_rows(rows), context)
+    metric = study_metric(context)
+    sample = make_sample(frame.reference_rows, frame.places, metric)
+    layers = None if frame.plan is None else 2 * sum(frame.plan) + 2
+    limit = worthwhile(repeats, metric, layers, context.sesoi)["value"]
+    return count_settled(analyse(sample, frame.kinds, limit, live=True))
+
+
+def count_settled(analysis: Analysis) -> Settled:
+    """Count the settled answers of an analysis.
+
+    Half-widths shrink with the square root of the rows beyond the model's columns, so an answer
+    needs (half-width / target)^2 times as many; the target is the smallest effect of interest, or
+    the estimate where that is larger.
+    """
+    asked = [question for question in analysis.questions if question.estimand == "AMCE"]
+    num_settled, needed = 0, 0.0
+    for question in asked:
+        answer = analysis.answers.get(question)
+        if is_settled(analysis.decisions[question], answer, analysis.worthwhile):
+            num_settled += 1
+        else:
+            needed = max(needed, _factor(answer, analysis.worthwhile))
+    rest = None
+    if math.isfinite(needed):
+        fit = analysis.models.blocks
+        spare = fit.df if fit is not None else 0
+        rest = math.ceil(spare * max(needed - 1, 0.0))
+        # A block whose stage has not passed waits for the stage, whatever its own width.
+        rest = max(rest, int(num_settled < len(asked)))
+    return Settled(num_settled, len(asked), rest)
+
+
+def is_settled(decision: str, answer: Estimate | None, limit: float | None) -> bool:
+    """Say whether more trials would not change what a reader does."""
+    if answer is None:
+        return False
+    return decision != INCONCLUSIVE or (limit is not None and answer.half_width_sim <= limit)
+
+
+def _factor(answer: Estimate | None, limit: float | None) -> float:
+    if answer is None:
+        return math.inf
+    target = max(limit or 0.0, abs(answer.estimate))
+    return (answer.half_width_sim / target) ** 2 if target > 0 else math.inf

@@ -1,0 +1,276 @@
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nas.benefit import BenefitContext, skip_benefit
+from nas.trials import Source, State
+
+TOP = [
+    "schema", "last_trial_utc", "tool_version", "study", "data", "training",
+    "reference_distribution", "sesoi", "alpha", "multiplicity", "family_size", "noise", "effects",
+    "interactions", "trend", "ranking", "best_set", "anchors", "confirm", "search", "secondary",
+    "signals", "warnings", "claims",
+]  # fmt: skip
+EFFECT = [
+    "estimand", "depth", "position", "stage", "block", "from_start", "from_end", "rel_depth",
+    "is_downsample", "width", "resolution", "kind", "reference_kind", "estimate", "se", "df",
+    "ci_low", "ci_high", "ci_sim_low", "ci_sim_high", "p", "p_adj", "decision", "n_runs", "n_arch",
+    "n_failed", "mde", "delta_params", "delta_macs", "delta_seconds", "estimator", "cov_type",
+    "source", "neighbour_conditional", "grade", "gate_passed", "size", "check",
+]  # fmt: skip
+
+
+def only(result, estimand, **where):
+    rows = [row for row in result["effects"] if row["estimand"] == estimand]
+    return [row for row in rows if all(row[key] == value for key, value in where.items())]
+
+
+def failed(trial, reason):
+    return replace(trial, state=State.FAILED, value=None, metrics={}, reason=reason)
+
+
+@pytest.fixture(scope="module")
+def whole(planted):
+    return skip_benefit(planted.design(100), planted.anchors(), planted.context)
+
+
+def test_every_key_of_the_layout_is_there_and_all_is_json(whole):
+    assert set(TOP) <= set(whole)
+    assert all(set(EFFECT) <= set(row) for row in whole["effects"])
+    assert json.loads(json.dumps(whole, allow_nan=False)) == whole
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 5, 8, 12, 24, 40, 100])
+def test_any_number_of_rows_gives_one_row_per_block_and_kind(planted, rows):
+    result = skip_benefit(planted.design(rows), [], planted.context)
+    json.dumps(result, allow_nan=False)
+    blocks = [(row["position"], row["kind"]) for row in only(result, "AMCE")]
+    assert blocks == [(p, k) for p in range(1, 16) for k in ("identity", "projection")]
+    assert len(only(result, "AMCE_ALL")) == 3
+    assert len(only(result, "AMCE_STAGE")) == 9
+    identified = {
+        level: only(result, level)[0]["estimate"] is not None
+        for level in ("AMCE_ALL", "AMCE_STAGE", "AMCE")
+    }
+    assert identified == {"AMCE_ALL": rows >= 8, "AMCE_STAGE": rows >= 12, "AMCE": rows >= 40}
+    assert result["rows"]["used"] == rows
+
+
+def test_the_planted_effects_are_found_with_their_sign(planted, whole):
+    gains = np.linspace(0.42, 0.12, 15)
+    for kind, share in (("identity", 1.0), ("projection", 0.8)):
+        found = [row["estimate"] for row in only(whole, "AMCE", kind=kind)]
+        assert found == pytest.approx(list(share * gains), abs=0.12)
+        assert all(row["decision"] == "benefit" for row in only(whole, "AMCE_STAGE", kind=kind))
+    headline = whole["headline"]
+    assert (headline["estimand"], headline["kind"]) == ("AMCE_ALL", "skip")
+    assert headline["estimate"] == pytest.approx(0.9 * 0.27, abs=0.02)
+    assert headline["decision"] == "benefit"
+    network = [row for row in only(whole, "KIND") if row["stage"] is None]
+    assert network[0]["estimate"] == pytest.approx(-0.054, abs=0.03)
+    assert network[0]["reference_kind"] == "identity"
+
+
+def test_bands_are_wider_than_pointwise_intervals_and_p_values_follow(whole):
+    for row in only(whole, "AMCE"):
+        assert row["ci_sim_low"] < row["ci_low"] < row["estimate"] < row["ci_high"]
+        assert row["p_adj"] >= row["p"]
+        assert (row["ci_sim_low"] > 0) == (row["decision"] == "benefit")
+        assert (row["grade"], row["source"]) == ("randomised", "randomised")
+
+
+def test_the_difference_in_means_agrees_within_the_errors(whole):
+    for row in only(whole, "AMCE"):
+        gap = abs(row["check"]["estimate"] - row["estimate"])
+        assert gap < 4 * row["check"]["se"]
+
+
+def test_blocks_know_their_place_and_cost(planted, whole):
+    [first] = only(whole, "AMCE", stage=2, block=1, kind="projection")
+    assert (first["position"], first["from_start"], first["from_end"]) == (6, 1, 5)
+    assert (first["width"], first["resolution"], first["is_downsample"]) == (16, 4, True)
+    # 1x1 convolution 8 -> 16 and its norm: 8 * 16 + 2 * 16; 128 weights at 4x4.
+    assert (first["delta_params"], first["delta_macs"]) == (160, 2048)
+    assert first["rel_depth"] == pytest.approx(5.5 / 15)
+    [identity] = only(whole, "AMCE", stage=2, block=1, kind="identity")
+    assert identity["delta_params"] == 0
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_order(planted):
+    trials, anchors = planted.design(60), planted.anchors()
+    finalists = planted.finalists(trials[3], [0.2, 0.3, 0.25])
+    expected = json.dumps(skip_benefit(trials, anchors + finalists, planted.context))
+    shuffled, repeats = list(trials), [*finalists, *anchors]
+    random.Random(0).shuffle(shuffled)
+    random.Random(1).shuffle(repeats)
+    assert json.dumps(skip_benefit(shuffled, repeats, planted.context)) == expected
+
+
+def test_other_outcomes_get_their_own_effects_in_their_own_direction(whole):
+    accuracy = whole["metrics"]["val_accuracy"]
+    assert set(whole["metrics"]) == {"val_accuracy"}
+    assert (accuracy["direction"], accuracy["unit"]) == ("maximize", "fraction")
+    # Planted accuracy is 1 - loss / 10.
+    assert accuracy["headline"]["estimate"] == pytest.approx(whole["headline"]["estimate"] / 10)
+    assert accuracy["sesoi"]["value"] == pytest.approx(0.05 * 0.2, rel=0.1)
+
+
+def test_adaptive_trials_change_no_effect(planted):
+    trials = planted.design(60)
+    more = [replace(t, number=1000 + t.number, source=Source.ADAPTIVE, value=0.1) for t in trials]
+    alone = skip_benefit(trials, [], planted.context)
+    both = skip_benefit(trials + more, [], planted.context)
+    assert both["effects"] == alone["effects"]
+    assert both["study"]["by_source"] == {"adaptive": 60, "randomised": 60}
+
+
+def test_diverged_rows_count_at_chance_and_other_failures_are_left_out(planted):
+    trials = planted.design(80)
+    trials[3] = failed(trials[3], "diverged")
+    trials[7] = failed(trials[7], "oom")
+    trials[9] = failed(trials[9], "lost")
+    result = skip_benefit(trials, [], planted.context)
+    assert result["rows"] == {
+        "randomised": 80,
+        "used": 78,
+        "at_chance": 1,
+        "left_out": {"lost": 1, "oom": 1},
+        "at_other_depths": 0,
+    }
+    assert result["headline"]["n_failed"] == 1
+    scored = replace(
+        trials[3],
+        state=State.COMPLETE,
+        value=float(np.log(10)),
+        metrics={"val_log_loss": float(np.log(10)), "val_accuracy": 0.1},
+    )
+    same = skip_benefit([*trials[:3], scored, *trials[4:]], [], planted.context)
+    assert same["headline"]["estimate"] == result["headline"]["estimate"]
+    assert (
+        same["metrics"]["val_accuracy"]["effects"][0]["estimate"]
+        == (result["metrics"]["val_accuracy"]["effects"][0]["estimate"])
+    )
+
+
+def test_rows_of_equal_architecture_are_clustered(planted):
+    trials = planted.design(60)
+    again = [replace(t, number=500 + t.number, value=t.value + 0.01) for t in trials[:20]]
+    [row] = only(skip_benefit(trials + again, [], planted.context), "AMCE", position=1)[:1]
+    assert row["cov_type"] == "CR3"
+    assert row["df"] == 60 - 31
+    assert row["n_arch"] < row["n_runs"]
+
+
+def test_a_stage_that_does_not_pass_keeps_its_blocks_undecided_but_estimated(planted):
+    trials = planted.design(100)
+    rng = np.random.default_rng(4)
+    # Only block 1 of stage 1 matters, beside two stages of pure noise.
+    for index, trial in enumerate(trials):
+        gain = 3.0 * (trial.decisions["skip.stage1.block1"] != "none")
+        trials[index] = replace(trial, value=float(5 - gain + 0.3 * rng.normal()))
+    result = skip_benefit(trials, [], planted.context)
+    assert only(result, "AMCE", position=1)[0]["decision"] == "benefit"
+    for stage in (2, 3):
+        rows = only(result, "AMCE", stage=stage)
+        assert {row["gate_passed"] for row in rows} == {False}
+        assert {row["decision"] for row in rows} == {"inconclusive"}
+        assert all(row["ci_sim_low"] is not None for row in rows)
+
+
+def test_when_nothing_passes_no_stage_is_decided(planted):
+    rng = np.random.default_rng(1)
+    trials = [replace(t, value=float(rng.normal())) for t in planted.design(100)]
+    result = skip_benefit(trials, [], planted.context)
+    assert result["headline"]["gate_passed"] is True
+    assert {row["gate_passed"] for row in only(result, "AMCE_STAGE")} == {False}
+    assert {row["decision"] for row in result["effects"] if row["stage"]} == {"inconclusive"}
+
+
+def test_effects_inside_the_smallest_worth_having_are_negligible_and_small(planted):
+    rng = np.random.default_rng(1)
+    trials = [replace(t, value=float(0.01 * rng.normal())) for t in planted.design(100)]
+    result = skip_benefit(trials, [], replace(planted.context, sesoi=0.1))
+    assert result["sesoi"] == {"value": 0.1, "source": "user"}
+    assert (result["headline"]["decision"], result["headline"]["size"]) == ("negligible", "small")
+
+
+def test_each_depth_plan_is_estimated_alone_and_the_reference_comes_first(planted):
+    deep = planted.design(60)
+    shallow = []
+    space, rng = planted.space, np.random.default_rng(3)
+    for number in range(40):
+        spec = space.spec((2, 2, 2), {})
+        kinds = {place: list(planted.context.kinds)[rng.integers(3)] for place in spec.places()}
+        spec = spec.with_kinds(kinds)
+        gain = sum(kind != "none" for kind in kinds.values())
+        loss = float(3 - 0.1 * gain + 0.02 * rng.normal())
+        shallow.append(
+            replace(deep[0], number=200 + number, spec=spec, spec_id=spec.spec_id,
+                    decisions=space.decisions(spec), value=loss)
+        )  # fmt: skip
+    result = skip_benefit(deep + shallow, [], planted.context)
+    assert result["reference_depth"]["depth_plan"] == [5, 5, 5]
+    assert result["rows"]["at_other_depths"] == 40
+    assert [row["depth"] for row in only(result, "AMCE_ALL")] == [32] * 3 + [14] * 3
+    small = only(result, "AMCE", depth=14)
+    assert len(small) == 12
+    assert [row["estimate"] for row in small] == pytest.approx([0.1] * 12, abs=0.04)
+    alone = skip_benefit(deep, [], planted.context)
+    assert only(result, "AMCE", depth=32) == only(alone, "AMCE")
+
+
+def test_many_depth_plans_are_pooled_by_stage_and_block(planted):
+    rng = np.random.default_rng(3)
+    space, trials = planted.space, []
+    template = planted.design(1)[0]
+    for number in range(240):
+        spec = space.sample(rng)
+        gain = sum(kind != "none" for kind in spec.kinds)
+        loss = float(3 + 0.2 * sum(spec.depths) - 0.1 * gain + 0.05 * rng.normal())
+        trials.append(
+            replace(template, number=number, spec=spec, spec_id=spec.spec_id,
+                    decisions=space.decisions(spec), value=loss)
+        )  # fmt: skip
+    context = replace(planted.context, reference_depths=None)
+    result = skip_benefit(trials, [], context)
+    assert result["reference_depth"] == {
+        "depth": None, "depth_plan": None, "n_rows": 240, "is_pooled": True,
+    }  # fmt: skip
+    pooled = only(result, "AMCE", depth=None)
+    assert len(pooled) == 30
+    assert np.mean([row["estimate"] for row in pooled]) == pytest.approx(0.1, abs=0.03)
+    assert "W_POOL_DEPTH" in [warning["code"] for warning in result["warnings"]]
+
+
+def test_a_bare_context_and_rows_without_specs_are_enough(planted):
+    trials = [replace(t, spec=None, spec_id=None, metrics={}) for t in planted.design(60)]
+    result = skip_benefit(trials, [], BenefitContext(direction="minimize"))
+    full = skip_benefit(planted.design(60), [], planted.context)
+    assert result["headline"]["estimate"] == full["headline"]["estimate"]
+    assert result["sesoi"] == {"value": None, "source": "none"}
+    assert result["headline"]["size"] is None
+    assert result["reference_depth"]["depth_plan"] == [5, 5, 5]
+    assert only(result, "AMCE", position=6)[0]["width"] is None
+
+
+def test_a_larger_value_is_better_when_maximised(planted):
+    trials = [replace(t, value=-t.value) for t in planted.design(60)]
+    result = skip_benefit(trials, [], BenefitContext(direction="maximize"))
+    assert result["headline"]["decision"] == "benefit"
+
+
+def test_a_space_of_two_kinds_has_answers_for_its_kind_alone(planted):
+    trials = []
+    kinds = planted.context.kinds[:2]
+    for trial in planted.design(80):
+        on = [kind != "none" for kind in trial.spec.kinds]
+        both = dict(zip(trial.spec.places(), (kinds[skip] for skip in on), strict=True))
+        spec = planted.plain.with_kinds(both)
+        trials.append(replace(trial, spec=spec, spec_id=spec.spec_id))
+    result = skip_benefit(trials, [], replace(planted.context, kinds=kinds))
+    assert {row["kind"] for row in only(result, "AMCE")} == {"identity"}
+    assert only(result, "KIND") == []
+    assert result["family_size"] == 15

@@ -1,0 +1,144 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from nas.benefit import skip_benefit
+from nas.trials import Source, State
+
+
+def warnings_of(rows, repeats, context):
+    found = skip_benefit(rows, repeats, context)["warnings"]
+    assert all(set(entry) == {"code", "text", "remedy"} for entry in found)
+    assert all(entry["remedy"].startswith("nas ") for entry in found)
+    return {entry["code"]: entry for entry in found}
+
+
+def test_a_plain_good_study_warns_of_what_no_single_study_can_know(planted):
+    found = warnings_of(planted.design(100, sd=0.02), planted.anchors(), planted.context)
+    assert list(found) == ["W_LR_UNTUNED", "W_PARAM_CONFOUND", "W_SINGLE_SPLIT"]
+    assert "(0.1)" in found["W_LR_UNTUNED"]["text"]
+    assert "(80 to 1,088 per block)" in found["W_PARAM_CONFOUND"]["text"]
+
+
+def test_adaptive_rows_alone_give_no_map(planted):
+    rows = [replace(t, source=Source.ADAPTIVE) for t in planted.design(50)]
+    found = warnings_of(rows, [], planted.context)
+    assert next(iter(found)) == "W_TPE_ONLY"
+    assert "W_UNDERPOWERED" not in found
+
+
+def test_noise_that_hides_blocks_asks_for_trials(planted):
+    found = warnings_of(planted.design(100, sd=0.5), [], planted.context)
+    entry = found["W_UNDERPOWERED"]
+    assert "of 30 answers about single blocks cannot be told yet" in entry["text"]
+    assert entry["remedy"].startswith("nas search --name planted --trials ")
+    assert int(entry["remedy"].split()[-1]) > 100
+
+
+def test_the_trials_asked_for_include_the_adaptive_share(planted):
+    rows = planted.design(40)
+    more = [replace(t, number=100 + t.number, source=Source.ADAPTIVE) for t in rows]
+    alone = warnings_of(rows, [], planted.context)["W_UNDERPOWERED"]["remedy"]
+    both = warnings_of(rows + more, [], planted.context)["W_UNDERPOWERED"]["remedy"]
+    assert int(both.split()[-1]) == pytest.approx(2 * int(alone.split()[-1]), abs=2)
+
+
+@pytest.mark.parametrize(("number", "place"), [(3, "late"), (30, "early")])
+def test_failures_are_counted_and_come_early_where_many(planted, number, place):
+    rows = planted.design(100)
+    for index in range(number):
+        rows[index] = replace(rows[index], state=State.FAILED, reason="diverged", value=None)
+    found = warnings_of(rows, [], planted.context)
+    assert (
+        f"{number} of 100 design rows failed; {number} diverged" in (found["W_FAILURES"]["text"])
+    )
+    assert (next(iter(found)) == "W_FAILURES") == (place == "early")
+
+
+def test_pruned_design_rows_are_named(planted):
+    rows = planted.design(60)
+    rows[0] = replace(rows[0], state=State.PRUNED)
+    found = warnings_of(rows, [], planted.context)
+    assert found["W_PRUNED_ROWS"]["text"].startswith("1 design rows were pruned")
+
+
+def test_seeds_that_differ_more_than_architectures_are_named(planted):
+    rows = planted.design(60)
+    repeats = planted.finalists(rows[0], [0.1, 9.0])
+    found = warnings_of(rows, repeats, planted.context)
+    assert "over its seeds (ratio 0." in found["W_NOISE_DOMINATES"]["text"]
+    assert "recipe.epochs=16" in found["W_NOISE_DOMINATES"]["remedy"]
+
+
+def test_fewer_than_two_networks_per_coefficient_is_screening(planted):
+    found = warnings_of(planted.design(48), [], planted.context)
+    assert "48 different networks for 31 coefficients" in found["W_ALIASED"]["text"]
+
+
+def test_a_repeated_plackett_burman_design_without_its_mirror_is_screening(planted):
+    first = [1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0]
+    matrix = np.array([np.roll(first, shift) for shift in range(11)] + [[0] * 11])
+    plain = planted.space.spec((3, 3, 5), {})
+    template, rows = planted.design(1)[0], []
+    rng = np.random.default_rng(0)
+    for number, codes in enumerate(np.repeat(matrix, 5, axis=0)):
+        kinds = dict(
+            zip(plain.places(), np.where(codes, "identity", "none").tolist(), strict=True)
+        )
+        spec = plain.with_kinds(
+            {place: planted.context.kinds[kind != "none"] for place, kind in kinds.items()}
+        )
+        rows.append(
+            replace(
+                template, number=number, spec=spec, spec_id=spec.spec_id, value=float(rng.normal())
+            )
+        )
+    context = replace(
+        planted.context,
+        kinds=planted.context.kinds[:2],
+        reference_depths=None,
+        reference_spec=plain,
+    )
+    result = skip_benefit(rows, [], context)
+    blocks = [row for row in result["effects"] if row["estimand"] == "AMCE"]
+    assert all(row["estimate"] is None for row in blocks)
+
+
+def test_blocks_that_always_change_together_are_told(planted):
+    rows = []
+    for trial in planted.design(100):
+        places = list(trial.spec.places())
+        kinds = dict(zip(places, trial.spec.kinds, strict=True))
+        spec = trial.spec.with_kinds({places[1]: kinds[places[0]]})
+        rows.append(replace(trial, spec=spec, spec_id=spec.spec_id))
+    result = skip_benefit(rows, [], planted.context)
+    unknown = [
+        row["position"]
+        for row in result["effects"]
+        if row["estimand"] == "AMCE" and row["estimate"] is None
+    ]
+    assert unknown == [1, 1, 2, 2]
+    texts = {entry["code"]: entry["text"] for entry in result["warnings"]}
+    assert "W_ALIASED" in texts
+
+
+def test_interactions_of_neighbours_are_told(planted):
+    rng = np.random.default_rng(0)
+    rows = []
+    for trial in planted.design(200):
+        on = [kind != "none" for kind in trial.spec.kinds]
+        both = sum(a and b for a, b in pairwise(on))
+        rows.append(replace(trial, value=float(both + 0.2 * rng.normal())))
+    result = skip_benefit(rows, [], planted.context)
+    assert result["interaction_test"]["in_model"] is True
+    assert result["interaction_test"]["num_pairs"] == 14
+    assert "W_INTERACTION" in [entry["code"] for entry in result["warnings"]]
+
+
+def test_few_networks_are_told_and_several_rates_are_not(planted):
+    rows = [replace(t, lr=0.1 if t.number % 2 else 0.03) for t in planted.design(24)]
+    found = warnings_of(rows, [], planted.context)
+    assert "Only 24 different design networks" in found["W_FEW_CLUSTERS"]["text"]
+    assert "W_LR_UNTUNED" not in found

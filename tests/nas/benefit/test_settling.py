@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nas.benefit import Settled, settled, skip_benefit
+
+
+def test_the_count_is_the_maps(planted):
+    trials, anchors = planted.design(100, sd=0.3), planted.anchors()
+    found = settled(trials, planted.context, anchors)
+    assert skip_benefit(trials, anchors, planted.context)["settled"] == {
+        "num_settled": found.num_settled,
+        "num_answers": 30,
+        "trials_to_rest": found.trials_to_rest,
+    }
+    assert 0 < found.num_settled < 30
+    assert found.trials_to_rest > 0
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 24])
+def test_before_blocks_have_estimates_nothing_is_settled_and_the_rest_unknown(planted, rows):
+    assert settled(planted.design(rows), planted.context) == Settled(0, 30, None)
+
+
+def test_with_little_noise_all_is_settled_and_nothing_is_left_to_do(planted):
+    found = settled(planted.design(100, sd=0.01), planted.context)
+    assert found == Settled(30, 30, 0)
+
+
+def test_an_answer_is_settled_when_its_interval_is_narrow_enough(planted):
+    rng = np.random.default_rng(0)
+    trials = [replace(t, value=float(rng.normal())) for t in planted.design(100)]
+    assert settled(trials, planted.context).num_settled == 0
+    wide = replace(planted.context, sesoi=3.0)
+    assert settled(trials, wide).num_settled == 30
+
+
+def test_the_estimate_of_what_is_left_is_of_the_right_size(planted):
+    context = replace(planted.context, sesoi=0.2)
+    rng = np.random.default_rng(0)
+    flat = [replace(t, value=float(0.35 * rng.normal())) for t in planted.design(400)]
+    asked = settled(flat[:100], context).trials_to_rest
+    needed = next(n for n in range(110, 400, 10) if settled(flat[:n], context).num_settled == 30)
+    assert 0.6 < (100 + asked) / needed < 1.6
+
+
+def test_rows_in_any_order_count_alike(planted):
+    trials = planted.design(60)
+    assert settled(trials[::-1], planted.context) == settled(trials, planted.context)
