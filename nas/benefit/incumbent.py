@@ -1,16 +1,17 @@
 """The best architecture of the search, on fresh seeds, beside the full-identity network."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.ols import t_quantile
-from nas.benefit.retrainings import by_anchor, finalist_means, outcomes, summarise
-from nas.benefit.sample import kinds_of, layers_of
-from nas.trials import State, TrialRecord
+from nas.benefit.retrainings import by_finalist, outcomes, summarise
+from nas.benefit.sample import depths_of, kinds_of, layers_of
+from nas.errors import TableError
+from nas.finalists import best_finalist, welch
+from nas.trials import Source, State, TrialRecord
+from search_spaces.spec import Kind
 
 _TEST = ("test_log_loss", "test_accuracy")
 
@@ -32,11 +33,12 @@ def search_result(
         "random_search": None,
         "relative_improvement": None,
     }
-    finalists = finalist_means(repeats, metric)
-    if not finalists:
+    finalists = by_finalist(repeats)
+    best = _best(finalists, context)
+    if best is None:
         return result
-    best = max(finalists, key=lambda trial: (metric.sign * finalists[trial][1], -trial))
-    group, mean = finalists[best]
+    group = finalists[best]
+    mean = float(np.mean(outcomes(group, metric)))
     found = next((row.value for row in rows if row.number == best), None)
     others = {other.name: summarise(outcomes(group, other)) for other in other_metrics(context)}
     tests = {name: summarise(_measured(group, name)) for name in _TEST}
@@ -72,6 +74,15 @@ def _measured(group: Sequence[TrialRecord], name: str) -> list[float]:
     return [row.metrics[name] for row in group if name in row.metrics]
 
 
+def _best(finalists: Mapping[int, Sequence[TrialRecord]], context: BenefitContext) -> int | None:
+    """Return the search trial of the winner, the same one that is exported."""
+    runs = [run for group in finalists.values() for run in group]
+    try:
+        return best_finalist(runs, context.direction).winner.of_trial
+    except TableError:
+        return None
+
+
 def _versus_identity(
     group: Sequence[TrialRecord],
     repeats: Sequence[TrialRecord],
@@ -83,43 +94,34 @@ def _versus_identity(
     The incumbent is the best of several, so the verdict reads an interval that holds for all of
     them at once (Bonferroni); the plain 95% interval stands beside it.
     """
-    name = f"identity-{layers_of(group[0])}"
-    ours, theirs = outcomes(group, metric), outcomes(by_anchor(repeats).get(name, ()), metric)
+    rivals = _full_identity(group[0], repeats)
+    ours, theirs = outcomes(group, metric), outcomes(rivals, metric)
     if not theirs:
         return None
-    difference = metric.sign * (float(np.mean(ours)) - float(np.mean(theirs)))
-    result: dict[str, Any] = {
-        "name": name,
+    ours = [metric.sign * value for value in ours]
+    theirs = [metric.sign * value for value in theirs]
+    pointwise = welch(ours, theirs)
+    joint = welch(ours, theirs, level=1 - 0.05 / num_finalists)
+    return {
+        "name": rivals[0].name or f"identity-{layers_of(rivals[0])}",
         "n": len(theirs),
-        "difference": difference,
-        "ci_low": None,
-        "ci_high": None,
-        "ci_pointwise": None,
-        "verdict": "not distinguishable",
-        "params": next((row.params for row in by_anchor(repeats)[name]), None),
-    }
-    spread = _welch(ours, theirs)
-    if spread is None:
-        return result
-    se, df = spread
-    half, half_sim = (t_quantile(df, 1 - 0.025 / count) * se for count in (1, num_finalists))
-    if abs(difference) > half_sim:
-        result["verdict"] = "better" if difference > 0 else "worse"
-    return result | {
-        "ci_low": difference - half_sim,
-        "ci_high": difference + half_sim,
-        "ci_pointwise": [difference - half, difference + half],
+        "difference": joint.difference,
+        "ci_low": joint.low,
+        "ci_high": joint.high,
+        "ci_pointwise": None if pointwise.low is None else [pointwise.low, pointwise.high],
+        "verdict": joint.outcome("maximize").value,
+        "params": rivals[0].params,
     }
 
 
-def _welch(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float] | None:
-    """Return standard error and Satterthwaite's degrees of freedom of a difference of means."""
-    if min(len(ours), len(theirs)) < 2:
-        return None
-    parts = [float(np.var(values, ddof=1)) / len(values) for values in (ours, theirs)]
-    total = sum(parts)
-    if total == 0:
-        return None
-    freedom = [len(values) - 1 for values in (ours, theirs)]
-    scale = sum(part**2 / df for part, df in zip(parts, freedom, strict=True))
-    return math.sqrt(total), total**2 / scale
+def _full_identity(ours: TrialRecord, repeats: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the anchors of our depths with an identity in every block.
+
+    Several depth plans can have the same number of layers, so the name alone does not tell.
+    """
+    anchors = [row for row in repeats if row.source is Source.ANCHOR and row.state.is_finished]
+    return [
+        row
+        for row in anchors
+        if set(kinds_of(row).values()) == {Kind.IDENTITY} and depths_of(row) == depths_of(ours)
+    ]

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,14 +139,3 @@ def by_finalist(repeats: Iterable[TrialRecord]) -> dict[int, list[TrialRecord]]:
         if row.source is Source.FINALIST and row.state.is_finished and row.of_trial is not None:
             groups[row.of_trial].append(row)
     return dict(sorted(groups.items()))
-
-
-def finalist_means(
-    repeats: Iterable[TrialRecord], metric: Metric
-) -> Mapping[int, tuple[list[TrialRecord], float]]:
-    """Return the finalists that have an outcome, with its mean over fresh seeds."""
-    groups = by_finalist(repeats)
-    values = {trial: outcomes(group, metric) for trial, group in groups.items()}
-    return {
-        trial: (groups[trial], float(np.mean(value))) for trial, value in values.items() if value
-    }
