@@ -3,7 +3,9 @@
 import functools
 import json
 import os
+import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -54,9 +56,11 @@ def _fail(error: Exception) -> NoReturn:
     from search_spaces.errors import UserError
 
     if os.environ.get("NAS_DEBUG") == "1":
-        raise error
-    if isinstance(error, UserError):
+        traceback.print_exception(error)
+    elif isinstance(error, UserError):
         print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, OSError) and error.filename is not None:
+        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
     else:
         words = " ".join(str(error).split())
         print(f"error: {type(error).__name__}: {words}", file=sys.stderr)
@@ -105,7 +109,8 @@ def search(
     ] = False,
 ) -> None:
     """Launch a study, or resume it: the same command goes on where it stopped."""
-    from nas.config_file import load_config, merge, nested, parse_assignments
+    from nas.config_file import merge, nested, parse_assignments
+    from nas.run_folder import resolve_config
 
     flags = {
         "name": name,
@@ -123,7 +128,7 @@ def search(
     for key, value in flags.items():
         if value is not None:
             given = merge(given, nested(key, value))
-    resolved = load_config(config, given)
+    resolved = resolve_config(config, given, RUNS)
     if dump_config:
         print(_dump(resolved), end="")
         return
@@ -137,10 +142,9 @@ def _search(config: Any, *, with_report: bool, with_export: bool) -> None:
     try:
         run_search(config, RUNS, options)
     except KeyboardInterrupt:
-        command = " ".join(["nas", *sys.argv[1:]])
         print(
             f"\nInterrupted; the study in {RUNS / config.name} is intact. Finished epochs are kept. "
-            f"Go on with:\n  {command}",
+            f"Go on with:\n  {_same_command()}",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
@@ -160,24 +164,21 @@ def status(run: _Run = None, as_json: _Json = False) -> None:
 @_with_clear_errors
 def report(
     run: _Run = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="A table of trials trained anywhere.")
-    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="A table of trials trained anywhere.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="Storage URL, with --name, instead of a run folder.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the study in --storage.")] = None,
-    direction: Annotated[
-        str | None, typer.Option(help="minimize or maximize, for --csv.")
-    ] = None,
+    direction: Annotated[str | None, typer.Option(help="minimize or maximize, for --csv.")] = None,
     sesoi: Annotated[
         float | None, typer.Option(help="Smallest effect worth having, in the metric's unit.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
 ) -> None:
     """Estimate which layers benefit from skipping, and write the report."""
-    from nas.report_sources import report_csv, report_run, report_storage
+    from nas.report_sources import check_flags, report_csv, report_run, report_storage
 
+    check_flags(run=run, csv=csv, storage=storage, name=name, direction=direction, sesoi=sesoi)
     if csv is not None:
         written = report_csv(csv, direction, sesoi, out or Path("report"))
     elif storage is not None:
@@ -198,13 +199,16 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
 ) -> None:
     """Export the best network, so that it runs without this toolkit."""
+    from nas.errors import ExportError
     from nas.run import open_run
 
     opened = open_run(_folder(run))
     result = opened.export(out, trial)
     if result is None:
-        print("error: no finalist was retrained; run nas search without --no-export.")
-        raise typer.Exit(1)
+        raise ExportError(
+            f"An export needs retrained finalists, got none in {str(opened.path)!r}. Run nas search "
+            f"--name {opened.config.name} without --no-export."
+        )
     print(f"export   {result.folder}")
     print(f"proven   largest difference of logits {result.max_abs_difference:.2g}", end="")
     print("" if result.accuracy is None else f", test accuracy {result.accuracy:.1%}")
@@ -252,20 +256,22 @@ def doctor(as_json: _Json = False) -> None:
 
 
 def _folder(run: str | None) -> Path:
-    """Find a run folder by path, by name in runs/, or the only one there is."""
-    from nas.errors import RunFolderError
+    from nas.run_folder import find_run
 
-    known = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
-    if run is None:
-        if len(known) == 1:
-            return RUNS / known[0]
-        raise RunFolderError(
-            f"A run must be named, got none with {len(known)} studies in {RUNS}/"
-            f"{': ' + ', '.join(known) if known else ''}. Give a folder such as runs/digits."
-        )
-    if (Path(run) / "config.yaml").is_file() or run not in known:
-        return Path(run)
-    return RUNS / run
+    return find_run(run, RUNS)
+
+
+def _same_command() -> str:
+    """Return the command that was given, without a password, ready to be pasted."""
+    from nas.storage import without_password
+
+    words = []
+    for word in sys.argv[1:]:
+        # `--storage=URL` and `--set storage=URL` carry the URL behind an equals sign.
+        before = word.partition("://")[0].rpartition("=")[0]
+        prefix = f"{before}=" if before else ""
+        words.append(prefix + without_password(word.removeprefix(prefix)))
+    return shlex.join(["nas", *words])
 
 
 def _number_or_word(text: str | None) -> int | str | None:

@@ -6,15 +6,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from nas.config_errors import explain
 from nas.errors import ConfigError
 from nas.wandb_settings import WandbSettings
-from search_spaces.errors import UserError, did_you_mean
 from search_spaces.registry import make_space, resolve_space
 from search_spaces.space import SearchSpace
 from trainer.data import DataFacts, data_facts
 from trainer.recipe import Recipe
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+REPEATS = ".repeats"
+"""Ending of the name of the second study: anchors, finalists, paired retrainings."""
 
 RESUMABLE = (
     "search.trials",
@@ -119,19 +122,35 @@ class StudyConfig(BaseModel):
     search: SearchConfig = Field(default_factory=SearchConfig)
     """How the study searches."""
     storage: str = "journal"
-    """`journal`: a file in the run folder; or an Optuna storage URL."""
+    """`journal`: a file in the run folder; the path of such a file; or an Optuna storage URL."""
     wandb: WandbSettings = Field(default_factory=WandbSettings)
     """How runs are logged to W&B."""
 
     @field_validator("name")
     @classmethod
     def _usable_as_folder(cls, name: str) -> str:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise ConfigError(
                 f"name must be letters, digits, '.', '_' or '-', starting with a letter or digit, "
-                f"got name={name!r}."
+                f"at most 100 of them, got name={name!r}."
+            )
+        if name.endswith(REPEATS):
+            raise ConfigError(
+                f"name must not end in {REPEATS!r}, got name={name!r}. That is the study of a "
+                "study's repeats; choose another name."
             )
         return name
+
+    @field_validator("storage")
+    @classmethod
+    def _journal_or_url(cls, storage: str) -> str:
+        is_path = "/" in storage or storage.endswith(".log")
+        if storage != "journal" and not is_path:
+            raise ConfigError(
+                "storage must be 'journal', the path of a journal (*.log) or a URL such as "
+                f"sqlite:///study.db, got storage={storage!r}."
+            )
+        return storage
 
     @field_validator("space")
     @classmethod
@@ -159,11 +178,17 @@ def make_config(data: Mapping[str, Any]) -> StudyConfig:
         ConfigError: A key is unknown or a value wrong; the message names the nearest valid key.
     """
     try:
-        config = StudyConfig.model_validate(dict(data))
+        config = StudyConfig.model_validate(_without_empty_sections(data))
     except ValidationError as error:
-        raise _explain(error) from error
+        raise explain(error, StudyConfig) from error
     _check_together(config)
     return config
+
+
+def _without_empty_sections(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out sections whose keys are all commented out, which YAML reads as null."""
+    sections = ("space", "recipe", "search", "wandb")
+    return {key: value for key, value in data.items() if value is not None or key not in sections}
 
 
 def _check_together(config: StudyConfig) -> None:
@@ -194,36 +219,3 @@ def _check_together(config: StudyConfig) -> None:
             f"{search.trials} for {size} architectures. Ask for fewer, widen the space, or set "
             "search.duplicates=reseed to train equal architectures on several seeds."
         )
-
-
-def _explain(error: ValidationError) -> UserError:
-    """Turn pydantic's first problem into one sentence."""
-    problem = error.errors(include_url=False)[0]
-    cause = problem.get("ctx", {}).get("error")
-    if isinstance(cause, UserError):
-        return cause
-    path = [str(part) for part in problem["loc"] if not _is_union_branch(part)]
-    key = ".".join(path)
-    if problem["type"] == "extra_forbidden":
-        fields = _fields_at(path[:-1])
-        prefix = ".".join(path[:-1])
-        known = [f"{prefix}.{field}" if prefix else field for field in fields]
-        return ConfigError(f"Unknown key {key!r}. {did_you_mean(key, known)}")
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return ConfigError(f"{key}: {message}, got {problem['input']!r}.")
-
-
-def _is_union_branch(part: Any) -> bool:
-    """Pydantic names the tried member of a union in the path; users know only keys."""
-    text = str(part)
-    return text in ("int", "ClassPath", "none") or text.startswith("literal[")
-
-
-def _fields_at(path: list[str]) -> list[str]:
-    model: Any = StudyConfig
-    for key in path:
-        annotation = model.model_fields[key].annotation
-        if not hasattr(annotation, "model_fields"):
-            return []
-        model = annotation
-    return list(model.model_fields)

@@ -9,6 +9,9 @@ import yaml
 from nas.config import RESUMABLE, StudyConfig, make_config
 from nas.errors import ConfigError, ResumeError
 
+FORMAT = 1
+"""Version of the files that hold a resolved configuration; another one is refused."""
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping from a YAML file.
@@ -61,12 +64,16 @@ def nested(key: str, value: Any) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with the values of `over`, mappings merged key by key."""
+    """Return `base` with the values of `over`, mappings merged key by key.
+
+    Another class takes its own arguments: a `class_path` over a `class_path` replaces both.
+    """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and "class_path" not in value:
-            merged[key] = merge(old, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            is_other_class = "class_path" in old and "class_path" in value
+            merged[key] = value if is_other_class else merge(old, value)
         else:
             merged[key] = value
     return merged
@@ -75,10 +82,19 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def load_config(path: Path | None, flags: Mapping[str, Any]) -> StudyConfig:
     """Read the file, lay the flags over it and check the whole.
 
+    The file may also be the `config.yaml` of a run folder, which holds a format beside.
+
     Raises:
         ConfigError: A key or value is wrong.
     """
-    return make_config(merge(read_yaml(path) if path else {}, flags))
+    data = read_yaml(path) if path else {}
+    found = data.pop("format", FORMAT)
+    if found != FORMAT:
+        raise ConfigError(
+            f"{path}: format must be {FORMAT}, got format={found!r}. It was made by another "
+            "version of the toolkit; remove that line and check the keys."
+        )
+    return make_config(merge(data, flags))
 
 
 def check_resume(stored: StudyConfig, asked: StudyConfig) -> None:
@@ -101,7 +117,7 @@ def check_resume(stored: StudyConfig, asked: StudyConfig) -> None:
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "class_path" not in value:
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

@@ -1,9 +1,12 @@
 """Which workers run where: planned and printed before the first trial; no torch here."""
 
+import math
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
 from nas.errors import ConfigError
@@ -25,66 +28,110 @@ class Slot:
     """Variables that show the worker its device only."""
 
 
-def list_gpus() -> list[tuple[str, str]]:
-    """Return index and name of each GPU that this process may use, asking NVIDIA's driver."""
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """A GPU that this process may use."""
+
+    index: str
+    """Number in the order of NVIDIA's tools."""
+    name: str
+    """Model, such as `NVIDIA H200`."""
+    visible_as: str
+    """What `CUDA_VISIBLE_DEVICES` names it by: its UUID, since CUDA may count in another order."""
+
+
+def list_gpus() -> list[Gpu]:
+    """Return the GPUs that this process may use, asking NVIDIA's driver."""
     program = shutil.which("nvidia-smi")
-    if program is None:
+    if program is None or _torch_is_for_cpu():
         return []
-    command = [program, "--query-gpu=index,name", "--format=csv,noheader"]
+    command = [program, "--query-gpu=index,uuid,name", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (subprocess.SubprocessError, OSError):
         return []
-    gpus = []
-    for line in answer.stdout.splitlines():
-        index, _, name = line.partition(",")
-        if name:
-            gpus.append((index.strip(), name.strip()))
+    rows = [[part.strip() for part in line.split(",", 2)] for line in answer.stdout.splitlines()]
+    gpus = [Gpu(index=r[0], visible_as=r[1], name=r[2]) for r in rows if len(r) == 3]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return gpus
-    allowed = [index.strip() for index in visible.split(",")]
-    return [(index, name) for index, name in gpus if index in allowed]
+    return gpus if visible is None else _only_visible(gpus, visible)
+
+
+def _only_visible(gpus: list[Gpu], visible: str) -> list[Gpu]:
+    """Keep the devices that `CUDA_VISIBLE_DEVICES` names, by number, UUID or slice, in its order."""
+    chosen: list[Gpu] = []
+    for word in (word.strip() for word in visible.split(",")):
+        if word.startswith("MIG-"):
+            chosen.append(Gpu(index=word[:12], name="slice of a GPU", visible_as=word))
+            continue
+        named = [g for g in gpus if g.index == word or (word and g.visible_as.startswith(word))]
+        if len(named) != 1:
+            # CUDA, too, ignores what comes after a device that does not exist.
+            break
+        chosen.append(named[0])
+    return chosen
+
+
+def _torch_is_for_cpu() -> bool:
+    """Say whether torch was built without CUDA, which a GPU in the machine cannot change."""
+    try:
+        return version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return False
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use: its affinity, and its container's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):
+        # No such file, or `max`: no quota.
+        return cores
 
 
 def plan_slots(
     workers: Literal["auto"] | int,
     devices: Literal["auto", "cpu"] | int,
-    gpus: list[tuple[str, str]],
+    gpus: list[Gpu],
 ) -> list[Slot]:
     """Decide where each worker runs.
 
     Args:
         workers: How many, or `auto`: one per GPU, or one per core without GPUs.
         devices: How many GPUs, `auto` for all, `cpu` for none.
-        gpus: Index and name of each GPU.
+        gpus: Those that may be used.
 
     Raises:
         ConfigError: More GPUs are asked for than there are.
     """
     if isinstance(devices, int):
         if not 1 <= devices <= len(gpus):
+            rule = f"from 1 to {len(gpus)}, the GPUs seen" if gpus else "where no GPU is seen"
             raise ConfigError(
-                f"search.devices must be 'auto', 'cpu' or at most the {len(gpus)} GPUs seen, got "
+                f"search.devices must be 'auto' or 'cpu'{', or' if gpus else ''} {rule}, got "
                 f"devices={devices}. Use --devices cpu to train on the CPU."
             )
         gpus = gpus[:devices]
     elif devices == "cpu":
         gpus = []
     if not gpus:
-        cores = len(os.sched_getaffinity(0))
+        cores = num_cores()
         count = cores if workers == "auto" else workers
         return [Slot(index=i, device="cpu", label="cpu") for i in range(1, count + 1)]
     count = len(gpus) if workers == "auto" else workers
     slots = []
     for number in range(count):
-        index, name = gpus[number % len(gpus)]
+        gpu = gpus[number % len(gpus)]
         slots.append(
             Slot(
                 index=number + 1,
                 device="cuda:0",
-                label=f"gpu {index} ({name})",
-                environment={"CUDA_VISIBLE_DEVICES": index},
+                label=f"gpu {gpu.index} ({gpu.name})",
+                environment={"CUDA_VISIBLE_DEVICES": gpu.visible_as},
             )
         )
     return slots
@@ -95,7 +142,7 @@ def describe_plan(slots: list[Slot]) -> str:
     count: dict[str, int] = {}
     for slot in slots:
         count[slot.label] = count.get(slot.label, 0) + 1
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     parts = []
     for label, number in count.items():
         workers = f"{number} worker{'s' if number > 1 else ''} on {label}"

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from nas.records import best_record
 from nas.trials import Source, State, TrialRecord
 from trainer.measurement import EpochMetrics
 
 _REDRAW_SECONDS = 0.5
 _ANSWERS_SECONDS = 3.0
 _PLAIN_SECONDS = 15.0
+_NUMBER_AND_SOURCE = 21
+"""Characters of a row's first two columns, with the gaps of all four."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class Display:
         self._answers: Answers | None = None
         self._start = time.monotonic()
         self._last = {"draw": 0.0, "answers": 0.0}
+        self._is_gone = False
         self._live: Any = None
         if self._stream.isatty():
             # Imported here: rich is needed on terminals only.
@@ -67,13 +71,13 @@ class Display:
     def __enter__(self) -> "Display":
         """Begin to draw."""
         if self._live is not None:
-            self._live.start()
+            self._draw(self._live.start)
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stop drawing and leave one last line."""
         if self._live is not None:
-            self._live.stop()
+            self._draw(self._live.stop)
         self._print(self.line())
 
     @property
@@ -111,7 +115,8 @@ class Display:
         if self._live is None:
             self._print(self.line())
         else:
-            self._live.update(self._table(), refresh=True)
+            table = self._table()
+            self._draw(lambda: self._live.update(table, refresh=True))
 
     def line(self) -> str:
         """Return the state of the study in one line."""
@@ -123,21 +128,15 @@ class Display:
             parts.append(f"{failed} failed")
         if repeats := len(self._ended) - len(search):
             parts.append(f"{repeats}/{self._sources.num_repeats} repeats")
-        best = self._best(search)
+        best = best_record(search, self._sources.direction)
         if best is not None:
-            parts.append(f"best {_score(best)} (trial {best.number}, {best.layers} layers)")
+            layers = f", {best.layers} layers" if best.layers is not None else ""
+            parts.append(f"best {_score(best)} (trial {best.number}{layers})")
         if self._answers is not None:
             parts.append(f"{self._answers.settled} of {self._answers.total} answers settled")
         left = self._sources.seconds_left(self._ended)
         parts.append(f"about {_clock(left)} left")
         return "; ".join(parts)
-
-    def _best(self, search: Sequence[TrialRecord]) -> TrialRecord | None:
-        ranked = [r for r in search if r.state is State.COMPLETE and r.value is not None]
-        if not ranked:
-            return None
-        sign = 1 if self._sources.direction == "minimize" else -1
-        return min(ranked, key=lambda record: sign * float(record.value or 0.0))
 
     def _table(self) -> Any:
         from rich.console import Group
@@ -161,13 +160,15 @@ class Display:
                 f"{repeats}/{self._sources.num_repeats}",
             )
         training = Table.grid(padding=(0, 2))
-        for record, metrics in self._training.values():
-            training.add_row(
-                f"{record.number:>5}",
-                Text(record.source.value, style="dim"),
-                record.spec.code if record.spec else "",
-                self._epoch_text(metrics),
-            )
+        # Where the terminal is narrow, the network's name gives way.
+        texts = [self._epoch_text(metrics) for _, metrics in self._training.values()]
+        taken = _NUMBER_AND_SOURCE + max(map(len, texts), default=0)
+        room = max(self._live.console.width - taken, 8)
+        for (record, _), text in zip(self._training.values(), texts, strict=True):
+            name = Text(record.spec.code if record.spec else record.name or "", no_wrap=True)
+            name.truncate(room, overflow="ellipsis")
+            source = Text(record.source.value, style="dim")
+            training.add_row(f"{record.number:>5}", source, name, Text(text, no_wrap=True))
         return Group(bars, training, Text(self.line(), style="bold", overflow="fold"))
 
     def _epoch_text(self, metrics: EpochMetrics | None) -> str:
@@ -175,12 +176,24 @@ class Display:
             return "starting"
         return (
             f"epoch {metrics.epoch}/{self._sources.num_epochs}  "
-            f"log-loss {metrics.val_log_loss:.3f}  accuracy {metrics.val_accuracy:.1%}"
+            f"log-loss {metrics.val_log_loss:.3f}  {metrics.val_accuracy:6.1%}"
         )
 
     def _print(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        def write() -> None:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+        self._draw(write)
+
+    def _draw(self, draw: Callable[[], object]) -> None:
+        """Draw, unless nobody can see it any more: a closed pipe must not end a study."""
+        if self._is_gone:
+            return
+        try:
+            draw()
+        except (OSError, ValueError):
+            self._is_gone = True
 
 
 def _key(record: TrialRecord) -> tuple[str, int]:

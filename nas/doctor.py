@@ -1,9 +1,8 @@
 """What `nas doctor` checks: packages, name clashes, devices, storage drivers, W&B; no torch here."""
 
 import importlib.util
-import os
 import platform
-import sys
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.devices import describe_plan, list_gpus, plan_slots
-from nas.errors import ConfigError, RunFolderError
-from nas.run_folder import RunFolder
+from nas.errors import ConfigError
+from nas.run_folder import probe_folder
 
 Status = Literal["ok", "note", "fail"]
 
@@ -64,26 +63,22 @@ def describe_checks(checks: list[Check]) -> str:
     """Return the checks as text, a line each, remedies below."""
     lines = []
     for check in checks:
-        lines.append(f"{check.status:<5} {check.name:<18} {check.found}")
+        lines.append(f"{check.status:<5} {check.name:<20} {check.found}")
         if check.remedy:
-            lines.append(f"{'':<25}{check.remedy}")
+            lines.append(f"{'':<27}{check.remedy}")
     return "\n".join(lines)
 
 
 def _python() -> Check:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info >= (3, 11):
-        return Check(name="python", status="ok", found=found)
-    return Check(name="python", status="fail", found=found, remedy="Install Python 3.11 or newer.")
+    return Check(name="python", status="ok", found=found)
 
 
 def _package(name: str) -> Check:
     try:
         found = version(name)
     except PackageNotFoundError:
-        return Check(
-            name=name, status="fail", found="not installed", remedy=f"pip install {name}"
-        )
+        return Check(name=name, status="fail", found="not installed", remedy=f"pip install {name}")
     if name == "pytorch-lightning" and found in _COMPROMISED_LIGHTNING:
         return Check(
             name=name,
@@ -134,9 +129,15 @@ def _version_or(name: str, missing: str = "") -> str:
 
 
 def _devices() -> Check:
-    return Check(
-        name="devices", status="ok", found=describe_plan(plan_slots("auto", "auto", list_gpus()))
-    )
+    plan = describe_plan(plan_slots("auto", "auto", list_gpus()))
+    if shutil.which("nvidia-smi") is not None and _version_or("torch").endswith("+cpu"):
+        return Check(
+            name="devices",
+            status="note",
+            found=f"{plan}; torch is a build for the CPU, so GPUs are not used",
+            remedy="Install a CUDA build of torch to train on GPUs.",
+        )
+    return Check(name="devices", status="ok", found=plan)
 
 
 def _postgres() -> Check:
@@ -163,12 +164,16 @@ def _wandb() -> Check:
 
 
 def _runs(folder: Path) -> Check:
+    """Say whether runs can be written, without making anything."""
     path = folder / "runs"
-    where = path if path.is_dir() else folder
-    if os.access(where, os.W_OK):
-        return Check(name="runs", status="ok", found=f"{path} can be written")
+    where = path if path.exists() else folder
     try:
-        RunFolder(path).check_usable()
-    except RunFolderError as error:
-        return Check(name="runs", status="fail", found=str(error))
-    return Check(name="runs", status="ok", found=f"{path} can be written")
+        free = probe_folder(where)
+    except OSError as error:
+        return Check(
+            name="runs",
+            status="fail",
+            found=f"{path} cannot be written: {error.strerror}",
+            remedy="Run nas in a folder of your own, with space on its disk.",
+        )
+    return Check(name="runs", status="ok", found=f"{path}, {free / 2**30:.1f} GB free")

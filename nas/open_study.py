@@ -7,17 +7,15 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage
 
-from nas.config import StudyConfig
+from nas.config import REPEATS, StudyConfig
 from nas.errors import StorageError
 from nas.records import to_records
 from nas.run_folder import RunFolder
+from nas.sampling import make_pruner, make_sampler
 from nas.storage import open_storage
 from nas.study_store import StudyStore
 from nas.trials import TrialRecord
 from search_spaces.space import SearchSpace
-
-REPEATS = ".repeats"
-"""Ending of the name of the second study: anchors, finalists, paired retrainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +33,11 @@ def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
     """Open, or create, the study and its repeats; the caller owns it.
 
     Raises:
+        ConfigError: The sampler or the pruner cannot be found or made.
         StorageError: The storage cannot be reached or read.
         ResumeError: A study of that name is about something else.
     """
+    check_classes(config)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = config.make_space()
     storage = open_storage(config.storage, folder.path)
@@ -49,10 +49,18 @@ def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
         "metric": config.search.metric,
     }
     search = StudyStore(storage, config.name, direction, facts)
-    repeats = StudyStore(
-        storage, config.name + REPEATS, direction, {**facts, "uid": search.uid}
-    )
+    repeats = StudyStore(storage, config.name + REPEATS, direction, {**facts, "uid": search.uid})
     return OpenStudy(folder=folder, config=config, space=space, search=search, repeats=repeats)
+
+
+def check_classes(config: StudyConfig) -> None:
+    """Make the sampler and the pruner once for trial, before anything is written.
+
+    Raises:
+        ConfigError: One cannot be found or made.
+    """
+    make_sampler(config.search.sampler, config.search.seed)
+    make_pruner(config.search.pruner)
 
 
 def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord], str]:

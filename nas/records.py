@@ -20,6 +20,8 @@ _STATES = {
 }
 METRICS = {"val/log_loss": "val_log_loss", "val/accuracy": "val_accuracy"}
 """Optimised metric -> its name in records."""
+_FOREIGN = {"source": str, "decisions": Mapping, "seed": int, "lr": int | float, "reason": str}
+"""What is believed of a trial that was not started by us, and of which type."""
 
 
 def start_attributes(
@@ -54,21 +56,9 @@ def result_attribute(outcome: Measurement | Failure, seconds_before: float) -> d
     return data
 
 
-def metrics_of(outcome: Measurement) -> dict[str, float]:
-    """Return the metrics of the last epoch, and of the test split where measured."""
-    found = {
-        "val_log_loss": outcome.last.val_log_loss,
-        "val_accuracy": outcome.last.val_accuracy,
-        "train_loss": outcome.last.train_loss,
-        "test_log_loss": outcome.test_log_loss,
-        "test_accuracy": outcome.test_accuracy,
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
 def to_record(trial: FrozenTrial) -> TrialRecord:
     """Read one trial; of a trial made elsewhere, parameters, state and value alone."""
-    attributes = trial.user_attrs
+    attributes = _own_attributes(trial)
     result: Mapping[str, Any] = attributes.get("result") or {}
     history = tuple(EpochMetrics(**epoch) for epoch in result.get("history", ()))
     spec = attributes.get("spec")
@@ -104,6 +94,29 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
 def to_records(trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
     """Read trials in order of number."""
     return [to_record(trial) for trial in sorted(trials, key=lambda trial: trial.number)]
+
+
+def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord | None:
+    """Return the complete trial with the best value; None before the first."""
+    complete = [(r.value, r) for r in records if r.state is State.COMPLETE and r.value is not None]
+    sign = 1 if direction == "minimize" else -1
+    best = min(complete, key=lambda pair: (sign * pair[0], pair[1].number), default=None)
+    return best[1] if best is not None else None
+
+
+def _own_attributes(trial: FrozenTrial) -> Mapping[str, Any]:
+    """Return what we have stored; other people's attributes may have the same names."""
+    attributes = trial.user_attrs
+    if isinstance(attributes.get("spec"), Mapping) and "spec_id" in attributes:
+        return attributes
+    kept = {
+        k: attributes[k] for k, kind in _FOREIGN.items() if isinstance(attributes.get(k), kind)
+    }
+    # A trial that was refused before it had a spec says why.
+    result = attributes.get("result")
+    if isinstance(result, Mapping) and isinstance(result.get("reason"), str):
+        kept["result"] = {key: result.get(key) for key in ("reason", "message")}
+    return kept
 
 
 def _source(word: str | None) -> Source:

@@ -1,23 +1,48 @@
 """A report from a run folder, from a storage and a name, or from a table; no torch here."""
 
-import dataclasses
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import optuna
 
+from nas.benefit.context import Direction
 from nas.errors import ConfigError
 from nas.open_study import read_repeats, read_trials
-from nas.records import METRICS
-from nas.reporting import ReportInputs, WrittenReport, write_report
+from nas.reporting import ReportInputs, WrittenReport, context_of_trials, write_report
 from nas.run import open_run
-from nas.skip_benefit import BenefitContext
 from nas.storage import open_storage
-from nas.tables import context_from_rows, read_trials_csv
-from nas.trials import State, TrialRecord
-from search_spaces.spec import ArchitectureSpec, Kind
+from nas.tables import context_from_rows, read_trials_csv, split_repeats
 
-Direction = Literal["minimize", "maximize"]
+
+def check_flags(
+    *,
+    run: str | None,
+    csv: Path | None,
+    storage: str | None,
+    name: str | None,
+    direction: str | None,
+    sesoi: float | None,
+) -> None:
+    """Refuse flags of `nas report` that would say nothing together.
+
+    Raises:
+        ConfigError: Several sources, a flag of another source, or an effect that is none.
+    """
+    sources = {"RUN": run, "--csv": csv, "--storage": storage}
+    given = [flag for flag, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"nas report takes one source, got {' and '.join(given)}. Leave one.")
+    if direction is not None and csv is None:
+        raise ConfigError(
+            f"--direction belongs to --csv, got direction={direction!r} without. A study knows its "
+            "own."
+        )
+    if name is not None and storage is None:
+        raise ConfigError(
+            f"--name belongs to --storage, got name={name!r} without. Write nas report RUN."
+        )
+    if sesoi is not None and not sesoi > 0:
+        raise ConfigError(f"--sesoi must be > 0, got sesoi={sesoi:g}.")
 
 
 def report_run(folder: Path, sesoi: float | None, out: Path | None) -> WrittenReport:
@@ -42,15 +67,15 @@ def report_storage(
     opened = open_storage(storage, Path.cwd(), create=False)
     trials, direction = read_trials(opened, name)
     repeats = read_repeats(opened, name)
-    context = _context_of(trials, cast("Direction", direction), name, sesoi)
+    context = context_of_trials(
+        trials, direction=cast("Direction", direction), name=name, sesoi=sesoi
+    )
     return write_report(
         out, ReportInputs(study=name, trials=trials, repeats=repeats, context=context)
     )
 
 
-def report_csv(
-    csv: Path, direction: str | None, sesoi: float | None, out: Path
-) -> WrittenReport:
+def report_csv(csv: Path, direction: str | None, sesoi: float | None, out: Path) -> WrittenReport:
     """Write the report of a table of trials.
 
     Raises:
@@ -63,34 +88,8 @@ def report_csv(
             "way the column 'value' is better."
         )
     rows = read_trials_csv(csv)
-    trials = [row for row in rows if row.source.value in ("randomised", "adaptive")]
-    repeats = [row for row in rows if row.source.value in ("anchor", "finalist", "paired")]
+    trials, repeats = split_repeats(rows)
     context = context_from_rows(rows, direction=direction, name=csv.stem, sesoi=sesoi)
     return write_report(
         out, ReportInputs(study=csv.stem, trials=trials, repeats=repeats, context=context)
     )
-
-
-def _context_of(
-    trials: list[TrialRecord], direction: Direction, name: str, sesoi: float | None
-) -> BenefitContext:
-    """Return what the trials themselves say: the metric, and the deepest network's blocks."""
-    context = context_from_rows(trials, direction=direction, name=name, sesoi=sesoi)
-    metric = _metric_of(trials)
-    if metric is not None:
-        context = dataclasses.replace(context, metric=metric)
-    specs = [trial.spec for trial in trials if trial.spec is not None]
-    if not specs:
-        return context
-    deepest: ArchitectureSpec = max(specs, key=lambda spec: spec.num_blocks)
-    plain = deepest.with_kinds(dict.fromkeys(deepest.places(), Kind.NONE))
-    return dataclasses.replace(context, reference_spec=plain, num_classes=plain.num_classes)
-
-
-def _metric_of(trials: list[TrialRecord]) -> str | None:
-    """Say which of our metrics the values are, where every complete trial measured it."""
-    complete = [t for t in trials if t.state is State.COMPLETE and t.value is not None]
-    for metric, field in METRICS.items():
-        if complete and all(t.metrics.get(field) == t.value for t in complete):
-            return metric
-    return None

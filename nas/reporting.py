@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nas.benefit import BenefitContext, skip_benefit
+from nas.benefit.context import Direction
 from nas.config import StudyConfig
+from nas.records import METRICS
 from nas.report import NextStep, ReportData, headline, render_report, skip_map_svg
 from nas.run_folder import write_whole
-from nas.skip_benefit import BenefitContext, skip_benefit
 from nas.space_kinds import kinds_of
-from nas.tables import write_trials_csv
-from nas.trials import TrialRecord
+from nas.tables import context_from_rows, write_trials_csv
+from nas.trials import State, TrialRecord
 from search_spaces.space import SearchSpace
 from search_spaces.spec import Kind
 from trainer.data import DataFacts
@@ -77,6 +79,23 @@ def study_context(
     )
 
 
+def context_of_trials(
+    trials: Sequence[TrialRecord], *, direction: Direction, name: str, sesoi: float | None
+) -> BenefitContext:
+    """Return what the trials of a study say themselves, where no configuration is known."""
+    metric = _metric_of(trials) or "value"
+    return context_from_rows(trials, direction=direction, metric=metric, name=name, sesoi=sesoi)
+
+
+def _metric_of(trials: Sequence[TrialRecord]) -> str | None:
+    """Say which of our metrics the values are, where every complete trial measured it."""
+    complete = [t for t in trials if t.state is State.COMPLETE and t.value is not None]
+    for metric, measured in METRICS.items():
+        if complete and all(t.metrics.get(measured) == t.value for t in complete):
+            return metric
+    return None
+
+
 def write_report(folder: Path, inputs: ReportInputs) -> WrittenReport:
     """Estimate the skip map and write all files of the report; always, even from few trials."""
     benefit = skip_benefit(inputs.trials, inputs.repeats, inputs.context)
@@ -126,4 +145,3 @@ def next_steps(benefit: Mapping[str, Any], inputs: ReportInputs) -> list[NextSte
 def _design_share(trials: Sequence[TrialRecord]) -> float:
     randomised = sum(trial.source.value == "randomised" for trial in trials)
     return max(randomised, 1) / max(len(trials), 1)
-

@@ -5,14 +5,15 @@ from typing import Any
 
 import optuna
 
+from nas.benefit import skip_benefit
 from nas.export import ExportResult
 from nas.finalists import Ranking
 from nas.open_study import folder_of, read_repeats, read_trials
+from nas.records import best_record
 from nas.reporting import WrittenReport
 from nas.results import Results
-from nas.skip_benefit import skip_benefit
 from nas.storage import open_storage
-from nas.trials import State, TrialRecord
+from nas.trials import TrialRecord
 
 
 class Run:
@@ -63,9 +64,7 @@ class Run:
     @property
     def best(self) -> TrialRecord | None:
         """The complete search trial with the best value; None before the first."""
-        complete = [r for r in self._results.trials if r.state is State.COMPLETE and r.value]
-        sign = 1 if self.config.search.direction == "minimize" else -1
-        return min(complete, key=lambda record: sign * float(record.value or 0.0), default=None)
+        return best_record(self._results.trials, self.config.search.direction)
 
     @property
     def ranking(self) -> Ranking | None:

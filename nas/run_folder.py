@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import yaml
 
 from nas.config import StudyConfig, make_config
-from nas.config_file import read_yaml
+from nas.config_file import FORMAT, load_config, merge, read_yaml
+from nas.devices import num_cores
 from nas.errors import ConfigError, RunFolderError
 from nas.storage import without_password
+from search_spaces.errors import UserError, did_you_mean
 
-FORMAT = 1
-"""Version of the folder's layout; another one is refused."""
 _MIN_FREE_BYTES = 64 * 2**20
+_FIRST_FILES = ("owner.lock", "journal.log", "journal.log.lock")
 _PACKAGES = (
     "torch",
     "pytorch-lightning",
@@ -61,7 +63,12 @@ class RunFolder:
                 f"A run folder must hold config.yaml, got {str(self.path)!r}. Give a folder that "
                 "nas search has made, such as runs/digits."
             )
-        data = read_yaml(self.config)
+        try:
+            data = read_yaml(self.config)
+        except ConfigError as error:
+            raise RunFolderError(
+                f"{error} Restore the file from a copy, or choose another --name."
+            ) from error
         found = data.pop("format", None)
         if found != FORMAT:
             raise RunFolderError(
@@ -70,7 +77,7 @@ class RunFolder:
             )
         try:
             return make_config(data)
-        except ConfigError as error:
+        except UserError as error:
             raise RunFolderError(f"{self.config} was changed or damaged: {error}") from error
 
     def check_usable(self) -> None:
@@ -81,26 +88,32 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if any(self.path.iterdir()) and not self.config.is_file():
-                names = sorted(p.name for p in self.path.iterdir() if p.name != "owner.lock")
-                if names:
-                    raise RunFolderError(
-                        f"A new study needs a new or empty folder, got {str(self.path)!r} with "
-                        f"{names[0]!r} and no config.yaml. Choose another --name."
-                    )
-            probe = self.path / f".probe-{os.getpid()}"
-            probe.write_bytes(b"x" * 4096)
-            probe.unlink()
-            free = shutil.disk_usage(self.path).free
+            self._check_own()
+            free = probe_folder(self.path)
         except OSError as error:
             raise RunFolderError(
-                f"The run folder {str(self.path)!r} must be writable: {error.strerror}. Check its "
-                "permissions and free space, or run nas in another folder."
+                f"The run folder {str(self.path)!r} must be writable, got {error.strerror!r}. "
+                "Check its permissions and free space, or run nas in another folder."
             ) from error
         if free < _MIN_FREE_BYTES:
             raise RunFolderError(
                 f"A study needs {_MIN_FREE_BYTES // 2**20} MB of free disk, got "
                 f"{free // 2**20} MB in {str(self.path)!r}. Free some space and repeat the command."
+            )
+
+    def _check_own(self) -> None:
+        """Refuse a folder with other people's files.
+
+        What an owner leaves that was killed before it wrote config.yaml is no one else's.
+        """
+        if self.config.is_file():
+            return
+        names = [path.name for path in self.path.iterdir()]
+        foreign = sorted(n for n in names if n not in _FIRST_FILES and not n.startswith("."))
+        if foreign:
+            raise RunFolderError(
+                f"A new study needs a new or empty folder, got {str(self.path)!r} with "
+                f"{foreign[0]!r} and no config.yaml. Choose another --name."
             )
 
     def write_config(self, config: StudyConfig) -> None:
@@ -117,9 +130,10 @@ class RunFolder:
     def read_environment(self) -> dict[str, Any]:
         """Return what `write_environment` wrote; empty where it is missing."""
         try:
-            return json.loads(self.environment.read_text(encoding="utf-8"))
+            found = json.loads(self.environment.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
 
 def describe_environment(slots: list[str]) -> dict[str, Any]:
@@ -128,7 +142,7 @@ def describe_environment(slots: list[str]) -> dict[str, Any]:
         "tool": tool_version(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": num_cores(),
         "devices": slots,
         "packages": {name: _version(name) for name in _PACKAGES},
         "implementation": sys.implementation.name,
@@ -147,8 +161,69 @@ def _version(name: str) -> str | None:
         return None
 
 
+def probe_folder(folder: Path) -> int:
+    """Write a little file and remove it; return the free bytes.
+
+    Raises:
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x" * 4096)
+    finally:
+        probe.unlink(missing_ok=True)
+    return shutil.disk_usage(folder).free
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file beside and rename it, so that a kill leaves the old or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def find_run(run: str | None, runs: Path) -> Path:
+    """Return a run folder by its path, by its name in `runs`, or the only one there is.
+
+    Raises:
+        RunFolderError: Nothing was named and there is not exactly one, or there is no such run.
+    """
+    known = sorted(path.parent.name for path in runs.glob("*/config.yaml"))
+    if run is None:
+        if len(known) == 1:
+            return runs / known[0]
+        if not known:
+            raise RunFolderError(
+                f"A study is needed, got none in {runs}/. Launch one with nas search, or give a "
+                "run folder."
+            )
+        raise RunFolderError(
+            f"A run must be named where there are several, got none for {len(known)} in {runs}/. "
+            f"Known: {', '.join(known)}."
+        )
+    if run in known and not (Path(run) / "config.yaml").is_file():
+        return runs / run
+    if not Path(run).exists():
+        names = did_you_mean(run, known) if known else f"There is none in {runs}/ yet."
+        raise RunFolderError(f"No run folder and no run in {runs}/ is named {run!r}. {names}")
+    return Path(run)
+
+
+def resolve_config(path: Path | None, flags: Mapping[str, Any], runs: Path) -> StudyConfig:
+    """Return the configuration of `nas search`: flags over the file over the defaults.
+
+    Without a file, a study that exists goes on with its own configuration, so that its name is
+    enough to resume it.
+
+    Raises:
+        UserError: A key or value is wrong, or the run folder cannot be read.
+    """
+    config = load_config(path, flags)
+    folder = RunFolder(runs / config.name)
+    if path is not None or not folder.config.is_file():
+        return config
+    return make_config(merge(folder.read_config().to_dict(), flags))

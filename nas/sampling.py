@@ -1,9 +1,11 @@
 """Optuna's sampler on a copy of the study in memory, so that asking costs no disk write."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -181,6 +183,11 @@ def load_class(key: str, path: str) -> Any:
         ConfigError: There is no such module or name.
     """
     module, _, name = path.rpartition(".")
+    # The `nas` command does not look in the current folder by itself. Last, so that nothing of
+    # ours is hidden by a folder of the same name.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
@@ -199,7 +206,8 @@ def _instance(key: str, config: ClassPath, base: type) -> Any:
         )
     try:
         return made(**config.init_args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         raise ConfigError(
-            f"{key}: {config.class_path} must take init_args={config.init_args!r}, got {error}."
+            f"{key}: {config.class_path} must take init_args={config.init_args!r}, got "
+            f"{type(error).__name__}: {error}. Check the arguments."
         ) from error

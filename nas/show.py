@@ -19,15 +19,18 @@ def find_spec(what: str, runs: Path) -> ArchitectureSpec:
     """
     path = Path(what)
     if path.is_file():
-        return ArchitectureSpec.from_json(path.read_text(encoding="utf-8"))
+        return _read_spec(path)
     folder = path if (path / "config.yaml").is_file() else runs / what
     if (folder / "config.yaml").is_file():
         return _best_of(folder)
     try:
         return preset(what)
     except SpecError as error:
+        runs_known = sorted(found.parent.name for found in runs.glob("*/config.yaml"))
+        names = ", ".join(runs_known) or "none"
         raise SpecError(
-            f"{error} It is no spec file and no run folder either, got {what!r}."
+            f"A spec file, a run or a preset is needed, got {what!r}. No such file; runs in "
+            f"{runs}/: {names}. {error}"
         ) from None
 
 
@@ -46,10 +49,19 @@ def describe_spec(spec: ArchitectureSpec) -> dict[str, Any]:
     }
 
 
+def _read_spec(path: Path) -> ArchitectureSpec:
+    try:
+        return ArchitectureSpec.from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: an architecture spec must be JSON, got other data.") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
 def _best_of(folder: Path) -> ArchitectureSpec:
     exported = folder / "export" / "architecture.json"
     if exported.is_file():
-        return ArchitectureSpec.from_json(exported.read_text(encoding="utf-8"))
+        return _read_spec(exported)
     from nas.run import open_run
 
     best = open_run(folder).best

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from nas.errors import RunFolderError
 from nas.open_study import folder_of, read_repeats, read_trials
+from nas.records import best_record
 from nas.storage import open_storage
 from nas.trials import State, TrialRecord
 from nas.worker_board import read_board
@@ -20,12 +20,9 @@ def read_status(path: Path) -> dict[str, Any]:
     folder = folder_of(path)
     config = folder.read_config()
     board = read_board(folder.workers)
-    try:
-        storage = open_storage(config.storage, folder.path, create=False)
-        trials, direction = read_trials(storage, config.name)
-        repeats = read_repeats(storage, config.name)
-    except RunFolderError:
-        trials, direction, repeats = [], config.search.direction, []
+    storage = open_storage(config.storage, folder.path, create=False)
+    trials, direction = read_trials(storage, config.name)
+    repeats = read_repeats(storage, config.name)
     return {
         "name": config.name,
         "folder": str(folder.path),
@@ -54,23 +51,20 @@ def describe_status(status: dict[str, Any]) -> str:
         lines.append(f"repeats  {', '.join(repeats)}")
     best = status["best"]
     if best is not None:
-        lines.append(
-            f"best     trial {best['trial']}: {best['value']:.4f}, {best['code']} "
-            f"(spec_id {best['spec_id']})"
-        )
+        what = f", {best['code']} (spec_id {best['spec_id']})" if best["spec_id"] else ""
+        lines.append(f"best     trial {best['trial']}: {best['value']:.4f}{what}")
     for worker in status["workers"]:
         doing = ", ".join(worker["trials"]) or "idle"
         lines.append(f"worker   {worker['pid']} on {worker['device']}: {doing}")
     if not status["is_running"]:
-        left = counts["running"] or done < status["target"]
+        unfinished = counts["running"] or status["repeats"]["running"]
+        left = unfinished or done < status["target"]
         lines.append(
             f"owner    none; go on with: nas search --name {status['name']}"
             if left
             else "owner    none; the search is finished"
         )
-    for name in ("report", "export"):
-        if status[name]:
-            lines.append(f"{name:<8} {status[name]}")
+    lines += [f"{name:<8} {status[name]}" for name in ("report", "export") if status[name]]
     return "\n".join(lines)
 
 
@@ -80,9 +74,7 @@ def _count(records: list[TrialRecord]) -> dict[str, int]:
 
 
 def _best(records: list[TrialRecord], direction: str) -> dict[str, Any] | None:
-    complete = [r for r in records if r.state is State.COMPLETE and r.value is not None]
-    sign = 1 if direction == "minimize" else -1
-    best = min(complete, key=lambda record: sign * float(record.value or 0.0), default=None)
+    best = best_record(records, direction)
     if best is None:
         return None
     return {

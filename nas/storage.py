@@ -5,17 +5,26 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from nas.errors import RunFolderError, StorageError
+from nas.errors import ConfigError, RunFolderError, StorageError
 
 _SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword")
+_PASSWORD = re.compile(r"(?P<user>[^:/?#]+://[^:/@?#]*):(?P<password>[^@]*)@")
+"""As SQLAlchemy reads it: a password may hold any sign but an @."""
+_MORE_PASSWORD = re.compile(r"^([^:/?#]+://[^:/@?#]*@)[^/?#]*@")
+"""What is left of a password with an @ that should have been written %40."""
+_LOCK_GRACE_SECONDS = 5
+"""After so long a journal's lock that nobody uses is that of a killed process."""
+_CONNECT_SECONDS = 10
 
 
 def without_password(url: str) -> str:
@@ -26,17 +35,14 @@ def without_password(url: str) -> str:
     """
     if "://" not in url:
         return url
-    parts = urlsplit(url)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    user = userinfo.partition(":")[0]
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    query = urlencode([(k, v) for k, v in pairs if k.lower() not in _SECRET_QUERY_KEYS])
-    netloc = f"{user}{at}{host}" if user else host
-    cleaned = urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
-    # urlunsplit drops the empty authority that `sqlite:///file` needs.
-    if url.startswith(f"{parts.scheme}:///") and not cleaned.startswith(f"{parts.scheme}:///"):
-        cleaned = cleaned.replace(f"{parts.scheme}:/", f"{parts.scheme}:///", 1)
-    return cleaned
+    url = _MORE_PASSWORD.sub(r"\1", _PASSWORD.sub(r"\g<user>@", url, count=1), count=1)
+    base, mark, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if not _is_secret(pair)]
+    return base + (mark + "&".join(kept) if any(kept) else "")
+
+
+def _is_secret(pair: str) -> bool:
+    return unquote(pair.partition("=")[0]).lower() in _SECRET_QUERY_KEYS
 
 
 def journal_path(storage: str, folder: Path) -> Path | None:
@@ -54,14 +60,15 @@ def open_storage(storage: str, folder: Path, *, create: bool = True) -> BaseStor
     Args:
         storage: `journal`, the path of a journal file, or an Optuna storage URL.
         folder: The run folder, where `journal` lies.
-        create: Whether a journal that does not exist is made.
+        create: Whether a journal, an SQLite file or tables that do not exist are made.
 
     Raises:
+        ConfigError: The URL is none.
         StorageError: The storage cannot be reached, or the journal cannot be read.
     """
     path = journal_path(storage, folder)
     if path is None:
-        return _open_url(storage)
+        return _open_url(storage, create=create)
     if not create and not path.is_file():
         raise StorageError(
             f"The journal must exist, got {str(path)!r}. Give the folder of a study, or a storage "
@@ -73,13 +80,17 @@ def open_storage(storage: str, folder: Path, *, create: bool = True) -> BaseStor
 def _open_journal(path: Path) -> JournalStorage:
     try:
         check_journal(path)
-        return JournalStorage(JournalFileBackend(str(path)))
+        # The whole path: Optuna's lock is a link to it, which from the folder would lead nowhere,
+        # and then a lock left by a killed process is waited for in vain.
+        file = str(path.resolve())
+        lock = JournalFileSymlinkLock(file, grace_period=_LOCK_GRACE_SECONDS)
+        return JournalStorage(JournalFileBackend(file, lock_obj=lock))
     except OSError as error:
         raise StorageError(
-            f"The journal {path} cannot be opened: {error.strerror or error}. Check the folder's "
-            "permissions and free space."
+            f"The journal {path} must be a file that can be read and written, got "
+            f"{error.strerror or error!s}. Check the folder's permissions and free space."
         ) from error
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, AssertionError) as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(
@@ -99,15 +110,17 @@ def check_journal(path: Path) -> None:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                is_operation = "op_code" in json.loads(line)
-            except (ValueError, TypeError):
-                is_operation = False
+                operation = json.loads(line)
+            except ValueError:
+                operation = None
+            is_operation = isinstance(operation, dict) and "op_code" in operation
             # A line without its end is being written, or was cut off by a kill.
             if not is_operation and line.endswith(b"\n"):
                 raise StorageError(
                     f"Line {number} of {path} must be one JSON operation of Optuna's journal, got "
-                    f"{line[:40]!r}. Nothing was changed: restore that line from a copy, or delete "
-                    "it to go on without that one operation."
+                    f"{line[:40]!r}. Nothing was changed: restore that line from a copy, or go on "
+                    f"from before it with the first {number - 1} lines alone (not without that "
+                    "line: Optuna counts trials by the lines before them)."
                 )
 
 
@@ -128,31 +141,74 @@ def mend_journal(path: Path) -> bool:
     return True
 
 
-def _open_url(url: str) -> BaseStorage:
+def _open_url(url: str, *, create: bool) -> BaseStorage:
+    if not create:
+        _check_sqlite_file(url)
+    options: dict[str, Any] = {}
+    if not url.startswith("sqlite"):
+        options = {"pool_pre_ping": True, "pool_size": 2, "connect_args": _connect_args(url)}
+    with _clear_errors(url):
+        storage = RDBStorage(
+            _with_password_from_environment(url),
+            engine_kwargs=options,
+            skip_table_creation=not create,
+        )
+        if create and url.startswith("sqlite"):
+            _write_from_the_start(storage)
+        return get_storage(storage)
+
+
+def _write_from_the_start(storage: RDBStorage) -> None:
+    """Let SQLite transactions hold the file from their first read on.
+
+    Optuna claims a waiting trial by reading its state and then setting it; with SQLite's usual
+    transactions another process may claim it in between.
+    """
+    from sqlalchemy import Connection, event
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check_sqlite_file(url: str) -> None:
+    """Refuse a file that does not exist, which SQLite would make."""
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", url)
+    if match and not match[1].startswith((":memory:", "file:")) and not Path(match[1]).is_file():
+        raise StorageError(f"The SQLite file must exist, got {match[1]!r}. Check the path.")
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    """Bound the wait for a server that does not answer, where the URL does not say otherwise."""
+    if url.startswith(("postgresql", "mysql")) and "connect_timeout" not in url:
+        return {"connect_timeout": _CONNECT_SECONDS}
+    return {}
+
+
+@contextlib.contextmanager
+def _clear_errors(url: str) -> Iterator[None]:
+    """Turn what SQLAlchemy and drivers raise into one sentence without a password."""
     # Imported here: SQLAlchemy costs a third of a second that journals need not pay.
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     shown = without_password(url)
-    options: dict[str, Any] = {}
-    if not url.startswith("sqlite"):
-        options = {"pool_pre_ping": True, "pool_size": 2}
     try:
-        storage = RDBStorage(_with_password_from_environment(url), engine_kwargs=options)
-        return get_storage(storage)
+        yield
     except ImportError as error:
         raise StorageError(
             f"Storage {shown} needs a driver that is not installed ({error}). For PostgreSQL "
             "install the extra: pip install 'skip-nas[postgres]', and use postgresql+psycopg://."
         ) from None
     except ArgumentError:
-        raise StorageError(
-            f"storage must be 'journal' or an SQLAlchemy URL, got {shown!r}. Write "
+        raise ConfigError(
+            f"storage must be 'journal' or an SQLAlchemy URL, got storage={shown!r}. Write "
             "sqlite:///study.db or postgresql+psycopg://user@host/database."
         ) from None
-    except (SQLAlchemyError, OSError, RuntimeError) as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+    except (SQLAlchemyError, StorageInternalError, OSError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
         raise StorageError(
-            f"Storage {shown} cannot be reached: {_hide(url, reason)}. Check host, port, database "
+            f"Storage {shown} cannot be used: {_hide(url, reason)}. Check host, port, database "
             "and credentials (the password may be given in NAS_STORAGE_PASSWORD)."
         ) from None
 
@@ -170,9 +226,15 @@ def _with_password_from_environment(url: str) -> str:
 
 
 def _hide(url: str, text: str) -> str:
-    """Remove the URL's password from a driver's message."""
-    password = urlsplit(url).password if "://" in url else None
-    return text.replace(password, "***") if password else text
+    """Remove every password that was used from a driver's message."""
+    match = _PASSWORD.match(url)
+    secrets = {os.environ.get("NAS_STORAGE_PASSWORD") or "", match["password"] if match else ""}
+    pairs = url.partition("?")[2].split("&")
+    secrets |= {pair.partition("=")[2] for pair in pairs if _is_secret(pair)}
+    secrets |= {unquote(secret) for secret in secrets}
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 @contextlib.contextmanager
@@ -186,13 +248,18 @@ def folder_lock(folder: Path) -> Iterator[None]:
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             raise RunFolderError(
                 f"A study may have one owner, got {str(folder)!r} owned by process {owner}. Wait "
                 "for it, stop it with Ctrl-C, or choose another --name."
             ) from None
+        except OSError as error:
+            raise RunFolderError(
+                f"The run folder {str(folder)!r} must be on a file system with locks, got "
+                f"{error.strerror!r}. Run nas in a folder on a local disk."
+            ) from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -218,15 +285,28 @@ def storage_lock(url: str, study: str) -> Iterator[None]:
         yield
         return
     from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     statement, values = statements[dialect]
-    # A connection of its own: the lock lives as long as the session that took it.
-    engine = create_engine(_with_password_from_environment(url), poolclass=NullPool)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(text(statement), values).scalar():
+    with _clear_errors(url):
+        # A connection of its own: the lock lives as long as the session that took it.
+        engine = create_engine(
+            _with_password_from_environment(url),
+            poolclass=NullPool,
+            connect_args=_connect_args(url),
+        )
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with _clear_errors(url):
+            is_free = connection.execute(text(statement), values).scalar()
+        if not is_free:
             raise StorageError(
                 f"A study may have one owner, got study {study!r} of this storage owned by "
                 "another process. Wait for it, or choose another --name."
             )
         yield
+    finally:
+        # A server that has gone away has let go of the lock by itself.
+        with contextlib.suppress(SQLAlchemyError):
+            connection.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -108,8 +109,11 @@ class StudyStore:
         attributes: dict[str, Any],
     ) -> StartedTrial | None:
         """Take up a trial that somebody enqueued; None where another process was quicker."""
-        trial_id = waiting._trial_id  # noqa: SLF001 - Optuna has no public name for it
-        if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+        trial_id = waiting._trial_id  # Optuna has no public name for it
+        try:
+            if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                return None
+        except UpdateFinishedTrialError:
             return None
         for name, value in params.items():
             internal = distributions[name].to_internal_repr(value)
@@ -138,7 +142,9 @@ class StudyStore:
         self.storage.set_trial_state_values(trial_id, state, values)
 
 
-def _check_facts(name: str, stored: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
+def _check_facts(
+    name: str, stored: dict[str, Any] | None, facts: dict[str, Any]
+) -> dict[str, Any]:
     if stored is None:
         raise ResumeError(
             f"Study {name!r} of this storage was not made by this toolkit. Choose another --name, "
@@ -151,8 +157,17 @@ def _check_facts(name: str, stored: dict[str, Any] | None, facts: dict[str, Any]
         )
     for key, value in facts.items():
         if key != "uid" and stored.get(key) != value:
+            where, old, new = _first_difference(key, stored.get(key), value)
             raise ResumeError(
-                f"Study {name!r} is of another {key}: {stored.get(key)!r}, got {value!r}. Choose "
+                f"Study {name!r} of this storage has {where}={old!r}, got {where}={new!r}. Choose "
                 "another --name."
             )
     return stored
+
+
+def _first_difference(key: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    """Say where two values differ, below a key where both are mappings."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        inner = min(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+        return f"{key}.{inner}", old.get(inner), new.get(inner)
+    return key, old, new

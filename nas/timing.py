@@ -62,9 +62,10 @@ class Timing:
 def read_timing(path: Path) -> dict[str, Any]:
     """Return what was written; empty where nothing was."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 class TimedFeed:

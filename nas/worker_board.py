@@ -10,6 +10,7 @@ from nas.pool import WorkerPool
 from nas.run_folder import write_whole
 
 _SECONDS = 1.0
+_STALE_SECONDS = 60.0
 
 
 class WorkerBoard:
@@ -39,12 +40,23 @@ class WorkerBoard:
 
 
 def read_board(path: Path) -> dict[str, Any] | None:
-    """Return what was written, or None where no living owner has written it."""
+    """Return what was written, or None where no living owner has written it lately."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(int(data["owner"]), 0)
-    except PermissionError:
-        return data
-    except (OSError, ValueError, KeyError):
+        # A number alone may by now belong to another process, as after a restart of the machine.
+        is_fresh = time.time() - path.stat().st_mtime <= _STALE_SECONDS
+        is_alive = _is_alive(int(data["owner"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    return data
+    return data if is_fresh and is_alive else None
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        # Another user's, and so alive.
+        return True
+    except ProcessLookupError:
+        return False
+    return True

@@ -2,9 +2,9 @@ from itertools import islice
 
 import pytest
 
+from nas.benefit import skip_benefit
 from nas.design import design_rows
 from nas.errors import TableError
-from nas.skip_benefit import skip_benefit
 from nas.tables import context_from_rows, read_trials_csv, split_repeats, write_trials_csv
 from nas.trials import Source, State, TrialRecord
 from search_spaces.residual import ResidualSpace, ResidualSpaceConfig

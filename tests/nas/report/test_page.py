@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from nas.benefit import BenefitContext, skip_benefit
 from nas.report import ReportData, headline, render_report, skip_map_svg
 from nas.report.effects import block_effects, effects_of
 from nas.report.numbers import metric_of, typographic
-from nas.skip_benefit import BenefitContext, skip_benefit
 from nas.trials import Source, State, TrialRecord
 from tests.nas.report.sample import sample
 

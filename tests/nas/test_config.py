@@ -1,0 +1,179 @@
+from typing import Any, ClassVar
+
+import pytest
+
+from nas.config import RESUMABLE, make_config
+from nas.config_file import nested
+from nas.errors import ConfigError
+from search_spaces.errors import UserError
+
+
+def wrong(key: str, value: Any) -> str:
+    """The message that one wrong value gets."""
+    with pytest.raises(UserError) as caught:
+        make_config(nested(key, value))
+    return str(caught.value)
+
+
+def test_default_is_the_digits_study() -> None:
+    config = make_config({})
+    assert (config.name, config.data, config.storage) == ("digits", "digits", "journal")
+    assert config.search.trials == 200
+    assert config.space["max_blocks"] == 5
+    assert config.wandb.mode == "offline"
+    assert config.make_space().deepest == (5, 5, 5)
+
+
+def test_configuration_reads_back_what_it_writes() -> None:
+    config = make_config(
+        {
+            "name": "a.b-c_1",
+            "space": {"max_blocks": 2, "kinds": ["none", "identity"]},
+            "search": {
+                "trials": 7,
+                "sampler": {"class_path": "optuna.samplers.RandomSampler"},
+                "callbacks": [{"class_path": "a.B", "init_args": {"n": 1}}],
+                "sesoi": 0.01,
+            },
+        }
+    )
+    assert make_config(config.to_dict()) == config
+
+
+def test_configuration_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        make_config({}).name = "other"  # type: ignore[misc]
+
+
+def test_section_without_keys_is_the_default() -> None:
+    sections: dict[str, Any] = {"space": None, "recipe": None, "search": None, "wandb": None}
+    assert make_config(sections) == make_config({})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        # Unknown keys, with the nearest.
+        ("serch.trials", 3, "Unknown key 'serch'. Did you mean 'search'? Known: data, name,"),
+        ("search.trails", 3, "Unknown key 'search.trails'. Did you mean 'search.trials'?"),
+        ("recipe.epoch", 3, "Unknown key 'recipe.epoch'. Did you mean 'recipe.epochs'?"),
+        ("wandb.projct", "a", "Unknown key 'wandb.projct'. Did you mean 'wandb.project'?"),
+        ("space.widht", 3, "Unknown key 'space.widht'. Did you mean 'width'?"),
+        (
+            "search.sampler.class_pat",
+            "a.B",
+            "Unknown key 'search.sampler.class_pat'. Did you mean 'search.sampler.class_path'?",
+        ),
+        (
+            "search.callbacks",
+            [{"class_paht": "a.B"}],
+            "Unknown key 'search.callbacks.0.class_paht'. Did you mean "
+            "'search.callbacks.0.class_path'?",
+        ),
+        # Words.
+        ("search.metric", "val/acc", "must be 'val/log_loss' or 'val/accuracy', got metric='val"),
+        ("search.mode", "effect", "got mode='effect'. Did you mean 'effects'?"),
+        ("search.until", "setled", "search.until must be 'settled', got until='setled'. Did you"),
+        ("search.goal", "zzz", "search.goal must be 'best', 'map' or 'both', got goal='zzz'."),
+        (
+            "search.sampler",
+            "tpee",
+            "search.sampler must be 'tpe' or 'random' or a mapping with class_path and init_args, "
+            "got sampler='tpee'. Did you mean 'tpe'?",
+        ),
+        ("wandb.mode", "onlin", "wandb.mode must be 'offline', 'online' or 'disabled', got mode="),
+        ("space.name", "resdual", "Unknown search space 'resdual'. Did you mean 'residual'?"),
+        ("space.kinds", ["identiy"], "'identiy' in space.kinds. Did you mean 'identity'?"),
+        ("data", "digit", "Unknown data set 'digit'. Did you mean 'digits'?"),
+        ("recipe.optimizer", "adam", "must be 'sgd' or 'adamw', got optimizer='adam'. Did you"),
+        # Numbers.
+        ("search.trials", 0, "search.trials must be >= 1, got trials=0."),
+        ("search.trials", "abc", "search.trials must be an int, got trials='abc'."),
+        ("search.trials", 2.5, "search.trials must be an int, got trials=2.5."),
+        ("search.workers", 0, "search.workers must be 'auto' or an int >= 1, got workers=0."),
+        ("search.workers", "two", "search.workers must be 'auto' or an int, got workers='two'."),
+        ("search.devices", "gpu", "search.devices must be 'auto' or 'cpu' or an int, got devic"),
+        ("search.sesoi", 0, "search.sesoi must be > 0, got sesoi=0."),
+        ("search.anchor_seeds", 1, "search.anchor_seeds must be >= 2, got anchor_seeds=1."),
+        ("recipe.lr", "fast", "recipe.lr must be a number, got lr='fast'."),
+        ("recipe.momentum", 1, "recipe.momentum must be < 1, got momentum=1."),
+        ("recipe.nesterov", "maybe", "recipe.nesterov must be true or false, got nesterov='m"),
+        ("space.min_blocks", 0, "space.min_blocks: Input should be greater than or equal to 1"),
+        # Forms.
+        ("recipe", 3, "recipe must be a mapping of keys and values, got recipe=3."),
+        ("space", 3, "space must be a mapping of keys and values, got space=3."),
+        ("search.pruner", "asha", "search.pruner must be a mapping of keys and values, got pru"),
+        ("search.callbacks", 3, "search.callbacks must be a list, got callbacks=3."),
+        ("search.callbacks", [3], "search.callbacks.0 must be a mapping of keys and values, got"),
+        ("search.pruner", {}, "Key 'search.pruner.class_path' must be given, got none."),
+        ("name", 3, "name must be text, got name=3."),
+        ("wandb.project", "a/b", "wandb.project must be text that matches"),
+        ("wandb.project", "", "wandb.project must be text of 1 or more characters, got project="),
+        # Names and places.
+        ("name", "../x", "starting with a letter or digit, at most 100 of them, got name='../x'"),
+        ("name", "", "got name=''"),
+        ("name", "a" * 101, "at most 100 of them, got name='aaa"),
+        ("name", "digits\n", r"got name='digits\n'"),
+        ("name", "digits.repeats", "name must not end in '.repeats', got name='digits.repeats'."),
+        ("storage", "jornal", "storage must be 'journal', the path of a journal (*.log) or a URL"),
+        # What is not there yet.
+        ("search.launcher", "ray", "search.launcher must be 'local', got launcher='ray'. Workers"),
+        ("search.devices_per_trial", 2, "must be 1, got devices_per_trial=2. One trial on"),
+        # Together.
+        ("search.direction", "maximize", "must be 'minimize' for metric 'val/log_loss', got dir"),
+        ("search.metric", "val/accuracy", "must be 'maximize' for metric 'val/accuracy', got di"),
+        ("recipe.warmup_epochs", 9, "recipe: warmup_epochs <= epochs must hold, got warmup_epoc"),
+        ("space.min_blocks", 6, "min_blocks <= max_blocks must hold, got min_blocks=6 and max_"),
+    ],
+)
+def test_wrong_value_is_named_with_its_rule(key: str, value: Any, message: str) -> None:
+    assert message in wrong(key, value)
+
+
+def test_key_that_is_no_text_is_unknown() -> None:
+    with pytest.raises(ConfigError, match="1"):
+        make_config({1: "a"})  # type: ignore[dict-item]
+
+
+class TestTrialsAndSpace:
+    SPACE: ClassVar[dict[str, Any]] = {"stages": 1, "min_blocks": 1, "max_blocks": 2}
+
+    def test_as_many_trials_as_architectures_are_allowed(self) -> None:
+        config = make_config({"space": self.SPACE, "search": {"trials": 12}})
+        assert config.make_space().size == config.search.trials
+
+    def test_one_more_is_refused(self) -> None:
+        message = "got trials=13 for 12 architectures. Ask for fewer, widen the space, or set"
+        with pytest.raises(ConfigError, match=message):
+            make_config({"space": self.SPACE, "search": {"trials": 13}})
+
+    def test_equal_architectures_may_be_trained_on_several_seeds(self) -> None:
+        search = {"trials": 13, "duplicates": "reseed"}
+        assert make_config({"space": self.SPACE, "search": search}).search.trials == 13
+
+
+@pytest.mark.parametrize(
+    ("mode", "goal", "share"),
+    [
+        ("search", "best", 0.0),
+        ("search", "both", 0.5),
+        ("search", "map", 1.0),
+        ("effects", "both", 1.0),
+    ],
+)
+def test_goal_sets_the_share_of_the_design(mode: str, goal: str, share: float) -> None:
+    assert make_config({"search": {"mode": mode, "goal": goal}}).search.design_share == share
+
+
+@pytest.mark.parametrize("storage", ["journal", "a.log", "dir/journal", "sqlite:///a.db"])
+def test_storage_is_a_word_a_path_or_a_url(storage: str) -> None:
+    assert make_config({"storage": storage}).storage == storage
+
+
+def test_what_may_differ_on_resume_are_keys_that_exist() -> None:
+    keys = make_config({}).to_dict()
+    for name in RESUMABLE:
+        found: Any = keys
+        for part in name.split("."):
+            assert part in found
+            found = found[part]

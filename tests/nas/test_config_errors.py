@@ -1,0 +1,71 @@
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nas.config_errors import explain
+from nas.errors import ConfigError
+from search_spaces.errors import SpaceError
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    depth: int = Field(default=1, le=3, lt=5)
+    at: tuple[int, ...] = ()
+
+    @field_validator("depth")
+    @classmethod
+    def _no_two(cls, depth: int) -> int:
+        if depth == 2:
+            raise SpaceError("depth must not be 2, got depth=2.")
+        return depth
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    inner: Inner = Inner()
+    either: Inner | None = None
+    word: Literal["on", "off"] | int | Inner = "on"
+    when: complex | None = None
+
+
+def explained(data: dict[str, Any]) -> Exception:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(data)
+    return explain(caught.value, Outer)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"inner": {"depth": 4}}, "inner.depth must be <= 3, got depth=4."),
+        ({"inner": {"at": [1, "b"]}}, "inner.at.1 must be an int, got inner.at.1='b'."),
+        ({"either": {"dept": 1}}, "Unknown key 'either.dept'. Did you mean 'either.depth'?"),
+        ({"word": {"dept": 1}}, "Unknown key 'word.dept'. Did you mean 'word.depth'? Known: wo"),
+        ({"word": {"depth": 9}}, "word.depth must be <= 3, got depth=9."),
+        ({"word": "onn"}, "got word='onn'. Did you mean 'on'?"),
+        # A rule that has no words of ours is said in pydantic's.
+        ({"when": "noon"}, "when must be a valid python complex object"),
+        # The first problem is told, but a misspelt key before any other.
+        (
+            {"inner": {"depth": 4}, "zzz": 1},
+            "Unknown key 'zzz'. Known: either, inner, when, word.",
+        ),
+        ({"inner": {"depth": {"a": 1}}}, "inner.depth must be an int, got depth={'a': 1}."),
+    ],
+)
+def test_first_problem_is_said_in_words_of_keys(data: dict[str, Any], message: str) -> None:
+    error = explained(data)
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith(message) or message in str(error)
+
+
+def test_error_of_a_check_of_ours_is_passed_on_as_it_is() -> None:
+    error = explained({"inner": {"depth": 2}})
+    assert isinstance(error, SpaceError)
+    assert str(error) == "depth must not be 2, got depth=2."
+
+
+def test_unknown_key_below_a_plain_value_lists_nothing_wrong() -> None:
+    error = explained({"inner": {"depth": 1, "at": []}, "word": {"at": [], "dep": 1}})
+    assert str(error).endswith("Known: word.at, word.depth.")

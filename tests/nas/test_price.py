@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+
+from nas.config import make_config
+from nas.price import Price, estimate_price, seconds_left, training_seconds
+from nas.trials import Source, State
+from search_spaces.presets import cifar_network
+from tests.nas.wandb_studies import make_record
+from trainer.data import data_facts
+from trainer.recipe import Recipe
+
+
+def price_of(num_workers: int = 2, *, rest: bool = True, **search: Any) -> Price:
+    config = make_config({"search": search})
+    return estimate_price(config, config.make_space(), num_workers, anchors=rest, finalists=rest)
+
+
+def test_default_study_counts_all_its_trainings() -> None:
+    price = price_of()
+    assert (price.num_randomised, price.num_adaptive) == (100, 100)
+    # Plain and identity at 8, 20 and 32 layers; eight finalists and their rival of equal depth.
+    assert (price.num_anchors, price.num_finalists) == (30, 45)
+    assert price.num_trainings == 275
+    assert (price.layers, price.epochs) == (32, 8)
+    assert 60 < price.seconds < 1200
+
+
+@pytest.mark.parametrize(
+    ("search", "randomised", "adaptive"),
+    [
+        ({"goal": "best"}, 0, 200),
+        ({"goal": "map"}, 200, 0),
+        ({"mode": "effects"}, 200, 0),
+        ({"trials": 1, "goal": "map"}, 1, 0),
+        ({"trials": 7}, 4, 3),
+    ],
+)
+def test_goal_and_mode_share_out_the_trials(
+    search: dict[str, Any], randomised: int, adaptive: int
+) -> None:
+    price = price_of(**search)
+    assert (price.num_randomised, price.num_adaptive) == (randomised, adaptive)
+
+
+def test_without_report_and_export_nothing_is_repeated() -> None:
+    price = price_of(rest=False)
+    assert (price.num_anchors, price.num_finalists) == (0, 0)
+
+
+def test_twice_the_workers_need_half_the_time() -> None:
+    assert price_of(4).seconds == pytest.approx(price_of(2).seconds / 2)
+
+
+def test_price_is_said_in_two_lines() -> None:
+    assert price_of().describe().splitlines() == [
+        "100 randomised trials at 32 layers for the skip map, 100 adaptive trials for the best "
+        "network,",
+        "30 anchor and 45 finalist trainings on fresh seeds; 8 epochs each, about "
+        f"{price_of().seconds / 60:.1f} min.",
+    ]
+
+
+def test_deeper_networks_and_more_epochs_cost_more() -> None:
+    facts = data_facts("digits")
+    small = training_seconds(cifar_network(1), Recipe(), facts)
+    assert training_seconds(cifar_network(3), Recipe(), facts) > small
+    longer = training_seconds(cifar_network(1), Recipe(epochs=16), facts)
+    assert longer == pytest.approx(2 * small)
+
+
+class TestTimeLeft:
+    PRICE = Price(
+        num_randomised=10,
+        num_adaptive=10,
+        num_anchors=0,
+        num_finalists=0,
+        layers=32,
+        epochs=8,
+        seconds=123.0,
+    )
+
+    def ended(self, number: int, source: Source, seconds: float | None = 2.0) -> Any:
+        return [make_record(n, source=source, seconds=seconds) for n in range(number)]
+
+    def test_first_guess_is_the_price(self) -> None:
+        assert seconds_left(self.PRICE, [], 2) == 123.0
+        # Trials without a time, as after a crash, say nothing.
+        assert seconds_left(self.PRICE, self.ended(3, Source.ADAPTIVE, None), 2) == 123.0
+
+    def test_each_kind_goes_on_at_its_own_pace(self) -> None:
+        ended = self.ended(5, Source.RANDOMISED, 4.0) + self.ended(5, Source.ADAPTIVE, 1.0)
+        assert seconds_left(self.PRICE, ended, 1) == pytest.approx(5 * 4.0 + 5 * 1.0)
+        assert seconds_left(self.PRICE, ended, 5) == pytest.approx(5.0)
+
+    def test_kind_with_few_trials_goes_at_the_pace_of_all(self) -> None:
+        ended = self.ended(4, Source.RANDOMISED, 3.0)
+        assert seconds_left(self.PRICE, ended, 1) == pytest.approx(6 * 3.0 + 10 * 3.0)
+
+    def test_nothing_is_left_at_the_end_and_never_less(self) -> None:
+        ended = self.ended(12, Source.RANDOMISED) + self.ended(12, Source.ADAPTIVE)
+        assert seconds_left(self.PRICE, ended, 1) == 0
+
+    def test_failed_trials_cost_time_too(self) -> None:
+        failed = [
+            make_record(n, source=Source.RANDOMISED, state=State.FAILED, seconds=1.0)
+            for n in range(4)
+        ]
+        assert seconds_left(self.PRICE, failed, 1) == pytest.approx(6 + 10)

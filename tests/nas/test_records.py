@@ -1,0 +1,171 @@
+import json
+import math
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.records import best_record, result_attribute, start_attributes, to_record, to_records
+from nas.sampling import parameters_of
+from nas.trials import Source, State
+from search_spaces.complexity import complexity
+from search_spaces.registry import make_space
+from search_spaces.spec import InputShape, Kind
+from tests.nas.made_studies import make_failure, make_measurement
+from tests.nas.wandb_studies import make_record
+
+SPACE = make_space(
+    {"stages": 2, "max_blocks": 2}, InputShape(channels=1, height=8, width=8), num_classes=10
+)
+SPEC = SPACE.uniform((2, 1), Kind.IDENTITY)
+
+
+def frozen(state: TrialState, **attributes: Any) -> FrozenTrial:
+    """A trial as a storage gives it: attributes have been through JSON."""
+    params, distributions = parameters_of(SPACE, SPEC)
+    return create_trial(
+        state=state,
+        value=0.25 if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        params=params,
+        distributions=distributions,
+        user_attrs=json.loads(json.dumps(attributes)),
+    )
+
+
+def started(**more: Any) -> dict[str, Any]:
+    return start_attributes(SPEC, Source.ADAPTIVE, 7, 0.1, **more)
+
+
+def test_complete_trial_is_read_back_whole() -> None:
+    outcome = make_measurement(SPEC, 1.5, 0.25, test_accuracy=0.9, test_log_loss=0.3)
+    result = result_attribute(outcome, seconds_before=2.0)
+    record = to_record(
+        frozen(TrialState.COMPLETE, **started(wandb_id="u-0000", attempts=2), result=result)
+    )
+    assert (record.state, record.source, record.value) == (State.COMPLETE, Source.ADAPTIVE, 0.25)
+    assert record.decisions == SPACE.decisions(SPEC)
+    assert record.spec == SPEC
+    assert record.spec_id == SPEC.spec_id
+    assert (record.seed, record.lr, record.attempts) == (7, 0.1, 2)
+    assert record.history == outcome.history
+    assert record.epochs_done == 2
+    assert record.seconds == pytest.approx(3.0)
+    assert (record.params, record.macs) == (complexity(SPEC).params, complexity(SPEC).macs)
+    assert record.gradient_norms == outcome.gradient_norms
+    assert record.wandb_id == "u-0000"
+    assert record.metrics == {
+        "val_log_loss": 0.25,
+        "val_accuracy": outcome.last.val_accuracy,
+        "train_loss": 0.35,
+        "test_log_loss": 0.3,
+        "test_accuracy": 0.9,
+    }
+
+
+def test_failed_trial_says_why_and_keeps_its_epochs() -> None:
+    result = result_attribute(make_failure(SPEC), 0.0)
+    record = to_record(frozen(TrialState.FAIL, **started(), result=result))
+    assert record.state is State.FAILED
+    assert (record.reason, record.message) == ("diverged", "the loss is nan")
+    assert record.value is None
+    assert record.epochs_done == 1
+    assert record.metrics["val_log_loss"] == 2.5
+
+
+def test_pruned_trial_has_the_value_of_its_last_epoch() -> None:
+    result = result_attribute(make_measurement(SPEC, 0.25, stopped=True), 0.0)
+    record = to_record(frozen(TrialState.PRUNED, **started(), result=result))
+    assert (record.state, record.value, record.epochs_done) == (State.PRUNED, 0.25, 1)
+
+
+def test_running_trial_has_its_architecture_and_no_value() -> None:
+    record = to_record(frozen(TrialState.RUNNING, **started()))
+    assert record.state is State.RUNNING
+    assert (record.value, record.history, record.seconds) == (None, (), None)
+    assert record.spec == SPEC
+
+
+def test_repeat_says_what_it_repeats() -> None:
+    attributes = start_attributes(SPEC, Source.FINALIST, 9, 0.1, of_trial=12, replicate=3)
+    record = to_record(create_trial(value=1.0, user_attrs=attributes))
+    assert (record.source, record.of_trial, record.replicate) == (Source.FINALIST, 12, 3)
+    assert record.decisions == {}
+
+
+def test_result_that_is_not_finite_survives_json() -> None:
+    outcome = make_measurement(SPEC, math.inf, gradient_norms=(math.nan,))
+    result = json.loads(json.dumps(result_attribute(outcome, 0.0)))
+    assert result["history"][0]["val_log_loss"] == math.inf
+
+
+class TestTrialsMadeElsewhere:
+    def test_parameters_state_and_value_are_enough(self) -> None:
+        record = to_record(frozen(TrialState.COMPLETE))
+        assert record.decisions == SPACE.decisions(SPEC)
+        assert (record.source, record.value, record.spec) == (Source.ADAPTIVE, 0.25, None)
+
+    def test_other_parameters_are_no_decisions(self) -> None:
+        trial = create_trial(
+            value=1.0, params={"lr": 0.1}, distributions={"lr": FloatDistribution(0, 1)}
+        )
+        assert to_record(trial).decisions == {}
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            {"result": 3.2, "spec": "resnet-18", "seed": "zero", "lr": None, "source": 7},
+            {"result": [1, 2], "spec": {"a": 1}, "name": 5},
+            {"result": {"history": [1, 2, 3]}, "spec_id": 9, "decisions": "none"},
+            {"source": "nobody"},
+        ],
+    )
+    def test_attributes_of_other_people_do_no_harm(self, attributes: dict[str, Any]) -> None:
+        record = to_record(frozen(TrialState.COMPLETE, **attributes))
+        assert (record.source, record.history, record.spec) == (Source.ADAPTIVE, (), None)
+        assert (record.seed, record.lr, record.name) == (None, None, None)
+
+    def test_design_rows_of_a_plan_keep_their_source_and_seed(self) -> None:
+        trial = frozen(TrialState.COMPLETE, source="randomised", seed=3, lr=1)
+        record = to_record(trial)
+        assert (record.source, record.seed, record.lr) == (Source.RANDOMISED, 3, 1)
+
+    def test_refused_trial_says_why(self) -> None:
+        result = {"reason": "error", "message": "no such kind"}
+        record = to_record(frozen(TrialState.FAIL, result=result))
+        assert (record.reason, record.message) == ("error", "no such kind")
+
+
+def test_records_come_in_order_of_number() -> None:
+    study = optuna.create_study()
+    for value in (3.0, 1.0, 2.0):
+        study.add_trial(create_trial(value=value))
+    assert [record.number for record in to_records(reversed(study.trials))] == [0, 1, 2]
+
+
+class TestBest:
+    def test_direction_decides(self) -> None:
+        records = [make_record(n, value=value) for n, value in enumerate((0.5, 0.25, 0.75))]
+        smallest, largest = best_record(records, "minimize"), best_record(records, "maximize")
+        assert smallest is records[1]
+        assert largest is records[2]
+
+    @pytest.mark.parametrize("direction", ["minimize", "maximize"])
+    def test_zero_is_a_value_like_any_other(self, direction: str) -> None:
+        sign = 1 if direction == "minimize" else -1
+        records = [make_record(0, value=0.1 * sign), make_record(1, value=0.0)]
+        assert best_record(records, direction) is records[1]
+
+    def test_first_of_equals_wins(self) -> None:
+        records = [make_record(1, value=0.5), make_record(0, value=0.5)]
+        assert best_record(records, "minimize") is records[1]
+
+    def test_only_complete_trials_count(self) -> None:
+        records = [
+            make_record(0, value=0.1, state=State.PRUNED),
+            make_record(1, value=None),
+            make_record(2, value=None, state=State.FAILED),
+        ]
+        assert best_record(records, "minimize") is None
+        assert best_record([], "minimize") is None

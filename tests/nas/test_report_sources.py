@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.errors import ConfigError, StorageError, TableError
+from nas.open_study import OpenStudy
+from nas.report_sources import check_flags, report_csv, report_run, report_storage
+from tests.nas.made_studies import make_study
+
+LOSSES = [0.3 + 0.01 * (7 * n % 24) for n in range(24)]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> OpenStudy:
+    return make_study(tmp_path / "runs", LOSSES, search={"trials": 24})
+
+
+def benefit(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "skip_benefit.json").read_text())
+
+
+def test_folder_storage_and_table_say_the_same(study: OpenStudy, tmp_path: Path) -> None:
+    by_folder = report_run(study.folder.path, None, None)
+    assert by_folder.folder == study.folder.report
+    journal = str(study.folder.path / "journal.log")
+    by_storage = report_storage(journal, "made", None, tmp_path / "storage")
+    table = study.folder.report / "trials.csv"
+    by_table = report_csv(table, "minimize", None, tmp_path / "table")
+    found = [benefit(report.folder) for report in (by_folder, by_storage, by_table)]
+    effects = [json.dumps(one["effects"], sort_keys=True) for one in found]
+    assert effects[0] == effects[1]
+    # Numbers are written to the table in full.
+    assert len({len(one["effects"]) for one in found}) == 1
+
+
+def test_report_may_go_elsewhere_with_another_smallest_effect(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    written = report_run(study.folder.path, 0.5, tmp_path / "out")
+    assert written.folder == tmp_path / "out"
+    assert not study.folder.report.exists()
+    assert "0.5" in json.dumps(benefit(tmp_path / "out")["sesoi"])
+
+
+class TestErrors:
+    def test_storage_needs_a_name(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="--storage needs --name, got none"):
+            report_storage("journal", None, None, tmp_path)
+
+    def test_study_must_be_in_the_storage(self, study: OpenStudy, tmp_path: Path) -> None:
+        journal = str(study.folder.path / "journal.log")
+        with pytest.raises(StorageError, match="must hold study 'other', got 'made'"):
+            report_storage(journal, "other", None, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("direction", [None, "up"])
+    def test_table_needs_a_direction(self, tmp_path: Path, direction: str | None) -> None:
+        match = f"minimize or maximize, got direction={direction!r}. Say which way"
+        with pytest.raises(ConfigError, match=match):
+            report_csv(tmp_path / "a.csv", direction, None, tmp_path)
+
+    def test_table_must_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match=r"must exist, got '.*a.csv'"):
+            report_csv(tmp_path / "a.csv", "minimize", None, tmp_path)
+
+
+class TestFlags:
+    NONE: dict[str, Any] = dict.fromkeys(("run", "csv", "storage", "name", "direction", "sesoi"))
+
+    @pytest.mark.parametrize(
+        "flags",
+        [
+            {},
+            {"run": "made", "sesoi": 0.1},
+            {"csv": Path("a.csv"), "direction": "minimize"},
+            {"storage": "sqlite:///a.db", "name": "made"},
+        ],
+    )
+    def test_one_source_with_its_flags(self, flags: dict[str, Any]) -> None:
+        check_flags(**self.NONE | flags)
+
+    @pytest.mark.parametrize(
+        ("flags", "message"),
+        [
+            ({"run": "a", "csv": Path("b")}, "takes one source, got RUN and --csv. Leave one"),
+            ({"csv": Path("b"), "storage": "c"}, "takes one source, got --csv and --storage"),
+            ({"direction": "minimize"}, "belongs to --csv, got direction='minimize' without"),
+            ({"name": "made"}, "--name belongs to --storage, got name='made' without"),
+            ({"sesoi": 0.0}, "--sesoi must be > 0, got sesoi=0"),
+            ({"sesoi": float("nan")}, "--sesoi must be > 0, got sesoi=nan"),
+        ],
+    )
+    def test_flags_that_say_nothing_together(self, flags: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            check_flags(**self.NONE | flags)

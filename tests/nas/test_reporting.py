@@ -1,0 +1,135 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.benefit import BenefitContext
+from nas.open_study import OpenStudy
+from nas.reporting import (
+    ReportInputs,
+    context_of_trials,
+    next_steps,
+    study_context,
+    write_report,
+)
+from nas.run import open_run
+from nas.tables import read_trials_csv
+from nas.trials import Source
+from search_spaces.spec import Kind
+from tests.nas.made_studies import make_study
+from tests.nas.wandb_studies import make_record
+
+LOSSES = [0.3 + 0.01 * (7 * n % 24) for n in range(24)]
+FILES = ["report.html", "skip_benefit.json", "skip_map.svg", "trials.csv"]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> OpenStudy:
+    search = {"trials": 24, "anchor_seeds": 2, "finalist_seeds": 2}
+    return make_study(tmp_path / "runs", LOSSES, search=search)
+
+
+def inputs_of(study: OpenStudy, **changes: object) -> ReportInputs:
+    run = open_run(study.folder.path)
+    context = study_context(study.config, study.space, study.folder.read_environment(), None)
+    known: dict[str, object] = {
+        "study": study.config.name,
+        "trials": run.records(),
+        "repeats": run.repeats(),
+        "context": context,
+    }
+    return ReportInputs(**known | changes)  # type: ignore[arg-type]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_all_files_are_written_and_agree(study: OpenStudy, tmp_path: Path) -> None:
+    written = write_report(tmp_path / "a" / "report", inputs_of(study))
+    assert names(written.folder) == FILES
+    benefit = json.loads((written.folder / "skip_benefit.json").read_text())
+    assert benefit == written.benefit
+    assert written.headline.split(":")[0] in (written.folder / "report.html").read_text()
+    assert [row.value for row in read_trials_csv(written.folder / "trials.csv")] == LOSSES
+
+
+def test_report_is_written_again_over_the_old_one(study: OpenStudy, tmp_path: Path) -> None:
+    write_report(tmp_path / "report", inputs_of(study))
+    write_report(tmp_path / "report", inputs_of(study))
+    assert names(tmp_path / "report") == FILES
+
+
+def test_report_of_nothing_is_a_report(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "runs")
+    written = write_report(tmp_path / "report", inputs_of(study))
+    assert names(written.folder) == FILES
+    assert "Infinity" not in (written.folder / "skip_benefit.json").read_text()
+
+
+def test_context_says_what_the_estimator_must_know(study: OpenStudy) -> None:
+    context = study_context(study.config, study.space, {"devices": ["cpu"], "tool": "1"}, "now")
+    assert (context.direction, context.metric, context.unit) == (
+        "minimize",
+        "val/log_loss",
+        "nats",
+    )
+    assert (context.num_train, context.num_val, context.num_test) == (1077, 360, 360)
+    assert (context.reference_depths, context.kinds) == ((2, 2), tuple(Kind))
+    assert (context.device, context.tool_version, context.last_trial_utc) == ("cpu", "1", "now")
+
+
+class TestContextOfTrials:
+    def test_metric_is_known_where_the_values_are_one(self) -> None:
+        trials = [make_record(n, value=0.25) for n in range(3)]
+        context = context_of_trials(trials, direction="minimize", name="mine", sesoi=None)
+        assert (context.metric, context.study_name) == ("val/log_loss", "mine")
+        assert context.reference_spec is not None
+        assert set(context.reference_spec.kinds) == {Kind.NONE}
+
+    def test_accuracy_is_known_too(self) -> None:
+        trials = [make_record(0, value=0.9375)]
+        context = context_of_trials(trials, direction="maximize", name="mine", sesoi=0.01)
+        assert (context.metric, context.sesoi) == ("val/accuracy", 0.01)
+
+    def test_values_of_another_metric_have_no_name(self) -> None:
+        trials = [make_record(0, value=0.25), make_record(1, value=0.26)]
+        context = context_of_trials(trials, direction="minimize", name="mine", sesoi=None)
+        assert context.metric == "value"
+        empty = context_of_trials([], direction="minimize", name="mine", sesoi=None)
+        assert (empty.metric, empty.reference_spec) == ("value", None)
+
+
+class TestNextSteps:
+    SETTLED = {"num_answers": 15, "num_settled": 11, "trials_to_rest": 30}  # noqa: RUF012
+
+    def inputs(self, command: str | None = "nas search --name mine") -> ReportInputs:
+        sources = (Source.RANDOMISED, Source.ADAPTIVE)
+        trials = [make_record(n, source=sources[n % 2], seconds=2.0) for n in range(20)]
+        return ReportInputs(
+            study="mine",
+            trials=trials,
+            repeats=[],
+            context=BenefitContext(direction="minimize"),
+            resume_command=command,
+            num_workers=2,
+        )
+
+    def test_command_counts_the_adaptive_trials_between(self) -> None:
+        [step] = next_steps({"settled": self.SETTLED}, self.inputs())
+        assert step.command == "nas search --name mine --trials 80"
+        assert step.settles == "the other 4 answers, if effects are what they seem"
+        assert step.trials == 60
+        assert step.minutes == pytest.approx(60 * 2.0 / 2 / 60)
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"trials_to_rest": None}, {"trials_to_rest": 0}, {"num_settled": 15}],
+        ids=["unknown", "none", "all settled"],
+    )
+    def test_nothing_left_to_settle_is_no_step(self, change: dict[str, int | None]) -> None:
+        assert next_steps({"settled": self.SETTLED | change}, self.inputs()) == []
+
+    def test_table_has_no_command(self) -> None:
+        assert next_steps({"settled": self.SETTLED}, self.inputs(None)) == []
+        assert next_steps({}, self.inputs()) == []

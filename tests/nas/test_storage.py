@@ -1,0 +1,402 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from nas.errors import ConfigError, RunFolderError, StorageError
+from nas.storage import (
+    check_journal,
+    folder_lock,
+    journal_path,
+    mend_journal,
+    open_storage,
+    storage_lock,
+    without_password,
+)
+from tests.nas.conftest import PASSWORD, Postgres
+
+# Holds a lock until it is killed.
+HOLD = """
+import sys, time
+from pathlib import Path
+from nas.storage import folder_lock, storage_lock
+what, where = sys.argv[1:]
+with folder_lock(Path(where)) if what == "folder" else storage_lock(where, "digits"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def held_elsewhere(what: str, where: str) -> subprocess.Popen[str]:
+    """Start a process that holds a lock, and wait until it does."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, what, where], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a process as a crash would."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def journal_with(path: Path, num_trials: int) -> Path:
+    """Write a journal of a study with a few trials."""
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.create_study(storage=storage, study_name="digits")
+    for value in range(num_trials):
+        study.add_trial(optuna.trial.create_trial(value=float(value)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("journal", "journal"),
+        ("/tmp/study.log", "/tmp/study.log"),
+        ("sqlite:///study.db", "sqlite:///study.db"),
+        ("sqlite:////data/study.db", "sqlite:////data/study.db"),
+        ("postgresql://db/nas", "postgresql://db/nas"),
+        ("postgresql://ann@db/nas", "postgresql://ann@db/nas"),
+        ("postgresql://ann:s3@db:5432/nas", "postgresql://ann@db:5432/nas"),
+        ("postgresql://ann:@db/nas", "postgresql://ann@db/nas"),
+        ("postgresql://:s3@db/nas", "postgresql://@db/nas"),
+        ("mysql+pymysql://ann:s%403@db/nas", "mysql+pymysql://ann@db/nas"),
+        ("postgresql://ann:s/3?x#y@db/nas", "postgresql://ann@db/nas"),
+        ("postgresql://ann:s@3@db/nas", "postgresql://ann@db/nas"),
+        ("postgresql://ann:s3@/nas?host=/tmp/a", "postgresql://ann@/nas?host=/tmp/a"),
+        ("postgresql://db/nas?password=s3&a=b", "postgresql://db/nas?a=b"),
+        ("postgresql://db/nas?PassWord=s3", "postgresql://db/nas"),
+        ("postgresql://db/nas?a=%2Ftmp&sslpassword=s3", "postgresql://db/nas?a=%2Ftmp"),
+        ("postgresql://db/nas?options=a@b", "postgresql://db/nas?options=a@b"),
+    ],
+)
+def test_url_is_shown_without_its_password_and_otherwise_as_it_was(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+    assert without_password(shown) == shown
+
+
+def test_journal_lies_in_the_run_folder_unless_a_path_is_given() -> None:
+    assert journal_path("journal", Path("runs/a")) == Path("runs/a/journal.log")
+    assert journal_path("/data/j.log", Path("runs/a")) == Path("/data/j.log")
+    assert journal_path("sqlite:///a.db", Path("runs/a")) is None
+
+
+def test_journal_that_does_not_exist_is_made_for_an_owner_only(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"journal must exist, got '{tmp_path}/journal.log'"):
+        open_storage("journal", tmp_path, create=False)
+    assert list(tmp_path.iterdir()) == []
+    open_storage("journal", tmp_path)
+    assert (tmp_path / "journal.log").is_file()
+
+
+def test_reading_a_journal_leaves_it_and_its_folder_alone(tmp_path: Path) -> None:
+    before = journal_with(tmp_path / "journal.log", 2).read_bytes()
+    storage = open_storage("journal", tmp_path, create=False)
+    assert len(optuna.load_study(study_name="digits", storage=storage).trials) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.log"]
+    assert (tmp_path / "journal.log").read_bytes() == before
+
+
+class TestDamagedJournal:
+    @pytest.mark.parametrize("cut", [1, 20])
+    def test_torn_last_line_is_read_over(self, tmp_path: Path, cut: int) -> None:
+        path = journal_with(tmp_path / "journal.log", 3)
+        path.write_bytes(path.read_bytes()[:-cut])
+        storage = open_storage("journal", tmp_path, create=False)
+        study = optuna.load_study(study_name="digits", storage=storage)
+        assert len(study.trials) == 2
+
+    def test_torn_last_line_is_cut_off_by_the_owner(self, tmp_path: Path) -> None:
+        path = journal_with(tmp_path / "journal.log", 3)
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines)[:-20])
+        assert mend_journal(path)
+        assert path.read_bytes() == b"".join(lines[:-1])
+        study = optuna.load_study(
+            study_name="digits", storage=open_storage("journal", tmp_path, create=True)
+        )
+        study.add_trial(optuna.trial.create_trial(value=9.0))
+        check_journal(path)
+        assert [trial.value for trial in study.trials] == [0.0, 1.0, 9.0]
+
+    def test_whole_and_missing_journals_need_no_mending(self, tmp_path: Path) -> None:
+        path = journal_with(tmp_path / "journal.log", 1)
+        before = path.read_bytes()
+        assert not mend_journal(path)
+        assert path.read_bytes() == before
+        assert not mend_journal(tmp_path / "none.log")
+        (tmp_path / "empty.log").touch()
+        assert not mend_journal(tmp_path / "empty.log")
+
+    @pytest.mark.parametrize("damage", [b'{"op_co', b"\x00\xff\x00", b"[1]", b'"op_code"', b"{}"])
+    def test_damaged_line_is_named_and_nothing_is_changed(
+        self, tmp_path: Path, damage: bytes
+    ) -> None:
+        path = journal_with(tmp_path / "journal.log", 3)
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[2] = damage + b"\n"
+        path.write_bytes(b"".join(lines))
+        before = path.read_bytes()
+        with pytest.raises(StorageError, match=r"Line 3 of .*journal\.log .* first 2 lines alone"):
+            open_storage("journal", tmp_path)
+        assert path.read_bytes() == before
+
+    def test_lines_before_the_damage_open_again(self, tmp_path: Path) -> None:
+        path = journal_with(tmp_path / "journal.log", 3)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+        storage = open_storage("journal", tmp_path)
+        assert len(optuna.load_study(study_name="digits", storage=storage).trials) == 2
+
+    def test_journal_of_other_operations_is_refused(self, tmp_path: Path) -> None:
+        operation = {"op_code": 0, "worker_id": "a"}
+        (tmp_path / "journal.log").write_text(json.dumps(operation) + "\n")
+        with pytest.raises(StorageError, match=r"cannot be replayed .KeyError: 'study_name'"):
+            open_storage("journal", tmp_path)
+
+    def test_folder_in_the_place_of_the_journal_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "journal.log").mkdir()
+        with pytest.raises(StorageError, match="can be read and written, got Is a directory"):
+            open_storage("journal", tmp_path)
+
+    def test_missing_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match="read and written, got No such file or directory"):
+            open_storage(str(tmp_path / "none" / "study.log"), tmp_path)
+
+
+def test_lock_left_by_a_killed_writer_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.storage._LOCK_GRACE_SECONDS", 3)
+    # A relative path, as runs/ is: the lock is a link to the journal and must not dangle.
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    storage = open_storage("journal", Path("runs"))
+    study = optuna.create_study(storage=storage, study_name="digits")
+    (tmp_path / "runs/journal.log.lock").symlink_to(tmp_path / "runs/journal.log")
+    optuna.logging.disable_default_handler()
+    start = time.monotonic()
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    optuna.logging.enable_default_handler()
+    assert 2 < time.monotonic() - start < 15
+    assert not (tmp_path / "runs/journal.log.lock").is_symlink()
+    assert len(study.trials) == 1
+
+
+def test_lock_that_optuna_takes_points_to_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    targets: list[str] = []
+    monkeypatch.setattr(os, "symlink", lambda target, link: targets.append(target))
+    monkeypatch.setattr(
+        "optuna.storages.journal.JournalFileSymlinkLock.release", lambda self: None
+    )
+    optuna.create_study(storage=open_storage("journal", Path()), study_name="digits")
+    assert set(targets) == {str(tmp_path / "journal.log")}
+
+
+def test_full_disk_stops_a_write_and_loses_nothing(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys\n"
+        "import optuna\n"
+        "from pathlib import Path\n"
+        "from nas.storage import open_storage\n"
+        "study = optuna.create_study(storage=open_storage('journal', Path(sys.argv[1])))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    for value in range(100):\n"
+        "        study.add_trial(optuna.trial.create_trial(value=float(value)))\n"
+        "except OSError as error:\n"
+        "    print(value)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    kept = int(done.stdout)
+    assert kept > 0
+    mend_journal(tmp_path / "journal.log")
+    [study] = open_storage("journal", tmp_path).get_all_studies()
+    storage = open_storage("journal", tmp_path)
+    assert len(storage.get_all_trials(study._study_id)) == kept
+    assert not (tmp_path / "journal.log.lock").is_symlink()
+
+
+class TestFolderLock:
+    def test_second_owner_is_refused_until_the_first_ends(self, tmp_path: Path) -> None:
+        with folder_lock(tmp_path):
+            match = f"one owner, got '{tmp_path}' owned by process {os.getpid()}. Wait"
+            with pytest.raises(RunFolderError, match=match), folder_lock(tmp_path):
+                pass
+        with folder_lock(tmp_path):
+            pass
+
+    def test_lock_of_a_killed_owner_is_free(self, tmp_path: Path) -> None:
+        holder = held_elsewhere("folder", str(tmp_path))
+        match = f"owned by process {holder.pid}"
+        with pytest.raises(RunFolderError, match=match), folder_lock(tmp_path):
+            pass
+        kill(holder)
+        with folder_lock(tmp_path):
+            assert (tmp_path / "owner.lock").read_text() == f"{os.getpid()}\n"
+
+    def test_file_system_without_locks_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(file: object, operation: int) -> None:
+            raise OSError(37, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        match = "with locks, got 'No locks available'. Run nas in a folder on a local disk"
+        with pytest.raises(RunFolderError, match=match), folder_lock(tmp_path):
+            pass
+
+
+class TestSqlite:
+    def test_file_that_does_not_exist_is_made_for_an_owner_only(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/none.db"
+        with pytest.raises(StorageError, match=f"file must exist, got '{tmp_path}/none.db'"):
+            open_storage(url, tmp_path, create=False)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_file_of_something_else_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.db").write_text("no database " * 100)
+        with pytest.raises(StorageError, match=r"a\.db cannot be used: file is not a database"):
+            open_storage(f"sqlite:///{tmp_path}/a.db", tmp_path)
+
+    def test_database_without_tables_is_not_filled_by_reading(self, tmp_path: Path) -> None:
+        (tmp_path / "a.db").touch()
+        with pytest.raises(StorageError, match=r"a\.db cannot be used: no such table"):
+            open_storage(f"sqlite:///{tmp_path}/a.db", tmp_path, create=False)
+        assert (tmp_path / "a.db").stat().st_size == 0
+
+    def test_no_server_lock_is_taken_for_files(self) -> None:
+        with storage_lock("sqlite:///a.db", "digits"), storage_lock("journal", "digits"):
+            pass
+
+
+@pytest.mark.parametrize("opens", ["open_storage", "storage_lock"])
+class TestUnreachable:
+    """The lock is what an owner asks first, so both must say it clearly."""
+
+    @staticmethod
+    def open(how: str, url: str) -> None:
+        if how == "open_storage":
+            open_storage(url, Path())
+        else:
+            with storage_lock(url, "digits"):
+                pass
+
+    def test_server_that_is_not_there(self, opens: str) -> None:
+        url = "postgresql+psycopg://ann:s3cret@127.0.0.1:1/nas"
+        match = r"Storage postgresql\+psycopg://ann@127.0.0.1:1/nas cannot be used: .*refused"
+        with pytest.raises(StorageError, match=match) as caught:
+            self.open(opens, url)
+        assert "s3cret" not in str(caught.value)
+        assert "NAS_STORAGE_PASSWORD" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_driver_that_is_not_installed(
+        self, opens: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        url = "postgresql+psycopg://ann:s3cret@h/nas"
+        match = r"Storage postgresql\+psycopg://ann@h/nas needs a driver .*skip-nas\[postgres\]"
+        with pytest.raises(StorageError, match=match) as caught:
+            self.open(opens, url)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_url_of_no_database_is_a_wrong_value() -> None:
+    match = "'journal' or an SQLAlchemy URL, got storage='oracel://ann@h/db'"
+    with pytest.raises(ConfigError, match=match):
+        open_storage("oracel://ann:s3cret@h/db", Path())
+
+
+class TestPostgres:
+    def test_wrong_password_is_said_without_any_password(
+        self, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = postgres.url(password="wr0ng")
+        with pytest.raises(
+            StorageError, match=r"cannot be used: .*password authentication failed"
+        ):
+            open_storage(url, Path())
+        monkeypatch.setenv("NAS_STORAGE_PASSWORD", "al$o-wr0ng")
+        with pytest.raises(StorageError, match="password authentication failed") as caught:
+            open_storage(postgres.url(password=None), Path())
+        assert "wr0ng" not in str(caught.value)
+        assert "al$o" not in str(caught.value)
+
+    def test_password_in_a_drivers_message_is_hidden(
+        self, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*args: object, **options: object) -> None:
+            raise OSError("login with 's3cret/word' or 's3cret%2Fword' or 'from-env' failed")
+
+        monkeypatch.setenv("NAS_STORAGE_PASSWORD", "from-env")
+        monkeypatch.setattr("nas.storage.RDBStorage", fail)
+        with pytest.raises(StorageError, match=r"login with '\*\*\*' or '\*\*\*' or '\*\*\*'"):
+            open_storage(postgres.url(password="s3cret%2Fword"), Path())
+
+    def test_password_of_the_environment_is_used_with_the_url_as_it_is_stored(
+        self, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NAS_STORAGE_PASSWORD", PASSWORD)
+        stored = without_password(postgres.url())
+        assert PASSWORD not in stored
+        with storage_lock(stored, "digits"):
+            storage = open_storage(stored, Path())
+            assert storage.get_all_studies() is not None
+            dispose(storage)
+
+    def test_second_owner_is_refused_until_the_first_ends(self, postgres: Postgres) -> None:
+        holder = held_elsewhere("storage", postgres.url())
+        match = "one owner, got study 'digits' of this storage owned by another process. Wait"
+        with pytest.raises(StorageError, match=match), storage_lock(postgres.url(), "digits"):
+            pass
+        with storage_lock(postgres.url(), "another study"):
+            pass
+        kill(holder)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                with storage_lock(postgres.url(), "digits"):
+                    break
+            except StorageError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        with storage_lock(postgres.url(), "digits"):
+            pass
+
+    def test_what_goes_wrong_under_the_lock_passes_through(self, postgres: Postgres) -> None:
+        with pytest.raises(RuntimeError, match="inside"), storage_lock(postgres.url(), "digits"):
+            raise RuntimeError("inside")
+
+    def test_server_that_goes_away_lets_go_of_the_lock(self, postgres: Postgres) -> None:
+        with storage_lock(postgres.url(), "digits"):
+            postgres.server.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ann';"
+            )
+        with storage_lock(postgres.url(), "digits"):
+            pass
+
+
+def dispose(storage: object) -> None:
+    backend = getattr(storage, "_backend", SimpleNamespace())
+    assert isinstance(backend, RDBStorage)
+    backend.scoped_session.remove()
+    backend.engine.dispose()

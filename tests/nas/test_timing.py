@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.messages import Work
+from nas.timing import TimedFeed, Timing, read_timing
+from search_spaces.presets import preset
+from tests.nas.made_studies import make_measurement, make_metrics
+from trainer.measurement import EpochMetrics, Failure, Measurement
+from trainer.progress import Verdict
+
+
+class Feed:
+    """Gives one work and notes what it is told."""
+
+    def __init__(self) -> None:
+        self.works = [Work(candidates=[], recipe={})]
+        self.told: list[tuple[str, str]] = []
+
+    @property
+    def is_finished(self) -> bool:
+        return not self.works
+
+    def next(self) -> Work | None:
+        return self.works.pop() if self.works else None
+
+    def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
+        self.told.append(("epoch", key))
+        return Verdict.STOP
+
+    def done(self, key: str, outcome: Measurement | Failure) -> None:
+        self.told.append(("done", key))
+
+    def lost(self, key: str, message: str) -> None:
+        self.told.append(("lost", key))
+
+
+def test_seconds_and_counts_are_added_up(tmp_path: Path) -> None:
+    timing = Timing(tmp_path / "timing.json")
+    timing.add("search.ask", 1.5)
+    timing.add("search.ask", 0.5)
+    with timing.measure("report"):
+        pass
+    assert timing.seconds["search.ask"] == 2.0
+    assert timing.counts == {"search.ask": 2, "report": 1}
+    assert timing.seconds["report"] >= 0
+
+
+def test_time_is_counted_even_where_the_block_fails(tmp_path: Path) -> None:
+    timing = Timing(tmp_path / "timing.json")
+    with pytest.raises(KeyError, match="x"), timing.measure("export"):
+        raise KeyError("x")
+    assert timing.counts == {"export": 1}
+
+
+def test_next_owner_adds_to_what_the_former_ones_needed(tmp_path: Path) -> None:
+    path = tmp_path / "timing.json"
+    path.write_text(json.dumps({"wall": 100.0, "seconds": {"a": 1.0}, "counts": {"a": 2}}))
+    timing = Timing(path)
+    timing.add("a", 0.5)
+    timing.write(num_workers=3)
+    found = read_timing(path)
+    assert found["wall"] >= 100.0
+    assert (found["seconds"], found["counts"]) == ({"a": 1.5}, {"a": 3})
+    assert found["workers"] == 3
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", "7"])
+def test_missing_or_damaged_file_is_a_fresh_start(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "timing.json"
+    if text is not None:
+        path.write_text(text)
+    assert read_timing(path) == {}
+    assert Timing(path).wall < 1
+
+
+def test_feed_is_passed_through_and_its_calls_are_counted(tmp_path: Path) -> None:
+    timing = Timing(tmp_path / "timing.json")
+    inner = Feed()
+    feed = TimedFeed(inner, "search", timing)
+    assert not feed.is_finished
+    assert feed.next() is not None
+    assert feed.next() is None
+    assert feed.is_finished
+    assert feed.epoch("a", make_metrics(1, 0.5)) is Verdict.STOP
+    feed.done("a", make_measurement(preset("plain-20"), 1.0, 0.5))
+    feed.lost("b", "killed")
+    assert inner.told == [("epoch", "a"), ("done", "a"), ("lost", "b")]
+    assert timing.counts["search.ask"] == 1
+    assert timing.counts["search.epoch"] == timing.counts["search.tell"] == 1
