@@ -3,11 +3,14 @@
 Names are imported when they are first used, so that `nas --help` is quick.
 """
 
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import optuna
+
     from nas.config import StudyConfig
     from nas.design_sampler import DesignSampler
     from nas.objective import Objective
@@ -68,6 +71,33 @@ def search(
             config = make_config(config or {})
     options = SearchOptions(with_report=report, with_export=export)
     return open_run(run_search(config, Path(runs), options).path)
+
+
+def skip_benefit(
+    source: "optuna.Study | Path | str | Iterable[Mapping[str, Any]]",
+    *,
+    direction: str | None = None,
+    sesoi: float | None = None,
+) -> dict[str, Any]:
+    """Estimate where skips help, from the randomised trials of a study or a table.
+
+    Args:
+        source: An Optuna study; the path of a CSV file; or rows, such as a pandas table, with the
+            columns of `nas report --csv`.
+        direction: `minimize` or `maximize`; a study knows its own.
+        sesoi: Smallest effect worth having, in the metric's unit.
+
+    Returns:
+        The content of `skip_benefit.json`.
+
+    Raises:
+        ConfigError: A table comes without its direction.
+        TableError: A column or a value is missing or wrong.
+        StorageError: The study has several objectives.
+    """
+    from nas.benefit_of import skip_benefit_of
+
+    return skip_benefit_of(source, direction=direction, sesoi=sesoi)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,13 @@ from search_spaces.spec import ArchitectureSpec, Kind
 from trainer.data import DataFacts
 from trainer.recipe import Recipe
 
-_SECONDS_PER_LAYER_STEP = 3.5e-4
+_SECONDS_PER_TRAINING = 0.3
+"""Fixed cost of one training: building, evidence, trainer."""
+_SECONDS_PER_LAYER_STEP = 2.0e-4
 """Fixed cost of one layer in one step, forward and backward, on one CPU core."""
-_MACS_PER_SECOND = 6.0e9
-"""Multiply-adds of one CPU core in small convolutions."""
+_MACS_PER_SECOND = 2.0e10
+"""Multiply-adds of one CPU core in small convolutions; with the two above fitted to trainings of 8,
+20 and 32 layers on digits (0.8, 1.7 and 2.5 s)."""
 _BACKWARD = 3
 """Forward and backward pass in units of the forward pass."""
 
@@ -23,7 +26,8 @@ def training_seconds(spec: ArchitectureSpec, recipe: Recipe, facts: DataFacts) -
     """Estimate the seconds of one training on one CPU core, by arithmetic."""
     steps = -(-facts.n_train // recipe.batch_size) * recipe.epochs
     macs = complexity(spec).macs * facts.n_train * recipe.epochs * _BACKWARD
-    return steps * spec.layers * _SECONDS_PER_LAYER_STEP + macs / _MACS_PER_SECOND
+    layers = steps * spec.layers * _SECONDS_PER_LAYER_STEP
+    return _SECONDS_PER_TRAINING + layers + macs / _MACS_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,21 @@ TRAINER = {
     "load_data",
 }
 
+NAS = {
+    "DesignSampler",
+    "Objective",
+    "Run",
+    "StudyConfig",
+    "TrialRecord",
+    "open_run",
+    "search",
+    "skip_benefit",
+}
+
+
+def test_nas_offers_these_names() -> None:
+    assert set(importlib.import_module("nas").__all__) == NAS
+
 
 def test_search_spaces_offers_these_names() -> None:
     assert set(importlib.import_module("search_spaces").__all__) == SEARCH_SPACES

@@ -64,6 +64,14 @@ def _search(facts: Facts, flags: str) -> str:
     return f"nas search --name {facts.context.study_name} {flags}"
 
 
+def _new_study(facts: Facts, flags: str, ending: str) -> str:
+    """Return the command of a study like this one with other settings."""
+    name = facts.context.study_name
+    # A bare table has no run folder whose configuration could be taken.
+    config = f"runs/{name}/config.yaml " if facts.context.recipe else ""
+    return f"nas search {config}{flags} --name {name}-{ending}"
+
+
 def _more_trials(facts: Facts) -> str:
     """Return the command for the trials that would settle the rest, design share included."""
     searched = [row for row in facts.rows if row.source in (Source.RANDOMISED, Source.ADAPTIVE)]
@@ -86,7 +94,7 @@ def _tpe_only(facts: Facts) -> _Entry:
         "W_TPE_ONLY",
         "No trial comes from the random design. Trials that a sampler chose give biased effects, "
         "so the map is empty.",
-        f"nas search --mode effects --name {facts.context.study_name}-effects",
+        _new_study(facts, "--mode effects", "effects"),
     )
 
 
@@ -104,7 +112,7 @@ def _failures(facts: Facts, failed: int, total: int) -> tuple[str, str, str]:
         "W_FAILURES",
         f"{failed} of {total} design rows failed; {scored} diverged and count as a network that "
         f"guesses where its value is known, {failed - scored} are left out.",
-        f"nas search --set recipe.lr={rate:.2g} --name {facts.context.study_name}-lr{rate:.2g}",
+        _new_study(facts, f"--set recipe.lr={rate:.2g}", f"lr{rate:.2g}"),
     )
 
 
@@ -127,7 +135,7 @@ def _pruned_rows(facts: Facts) -> _Entry:
         "W_PRUNED_ROWS",
         f"{pruned} design rows were pruned and are left out. Pruning removes bad networks, so "
         "effects look smaller than they are.",
-        f"nas search --mode effects --name {facts.context.study_name}-effects",
+        _new_study(facts, "--mode effects", "effects"),
     )
 
 
@@ -138,7 +146,7 @@ def _pool_depth(facts: Facts) -> _Entry:
         "W_POOL_DEPTH",
         f"The design rows have {len(facts.frame.other_plans)} depth plans; effects are averages "
         "over them, blocks aligned from the start of their stage.",
-        f"nas search --mode effects --name {facts.context.study_name}-effects",
+        _new_study(facts, "--mode effects", "effects"),
     )
 
 
@@ -226,12 +234,12 @@ def _noise_dominates(facts: Facts) -> _Entry:
     ratio = facts.noise["ratio"]
     if ratio is None or ratio >= 1:
         return None
+    epochs = 2 * int(facts.context.recipe.get("epochs", 8))
     return (
         "W_NOISE_DOMINATES",
         f"Networks differ less from each other than one network does over its seeds (ratio "
         f"{ratio:.2f}), so single trials cannot rank them.",
-        f"nas search --set recipe.epochs={2 * int(facts.context.recipe.get('epochs', 8))} "
-        f"--name {facts.context.study_name}-long",
+        _new_study(facts, f"--set recipe.epochs={epochs}", "long"),
     )
 
 
@@ -270,8 +278,7 @@ def _lr_untuned(facts: Facts) -> _Entry:
         "W_LR_UNTUNED",
         f"All networks were trained with one learning rate ({rate:g}); plain networks often want "
         "a lower one, and then a skip's benefit is smaller.",
-        f"nas search --mode effects --set recipe.lr={rate / 3:.2g} "
-        f"--name {facts.context.study_name}-lr{rate / 3:.2g}",
+        _new_study(facts, f"--mode effects --set recipe.lr={rate / 3:.2g}", f"lr{rate / 3:.2g}"),
     )
 
 
@@ -304,5 +311,5 @@ def _single_split(facts: Facts) -> _Entry:
     return (
         "W_SINGLE_SPLIT",
         "All networks saw one split of the data; how far effects depend on it is not known.",
-        f"nas search --mode effects --name {facts.context.study_name}-again",
+        f"nas report --csv other-split.csv --direction {facts.context.direction}",
     )

@@ -23,7 +23,8 @@ def test_default_study_counts_all_its_trainings() -> None:
     assert (price.num_anchors, price.num_finalists) == (30, 45)
     assert price.num_trainings == 275
     assert (price.layers, price.epochs) == (32, 8)
-    assert 60 < price.seconds < 1200
+    # Measured on two cores: 310 s, start and report included.
+    assert 240 < price.seconds < 360
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,9 @@ def test_deeper_networks_and_more_epochs_cost_more() -> None:
     small = training_seconds(cifar_network(1), Recipe(), facts)
     assert training_seconds(cifar_network(3), Recipe(), facts) > small
     longer = training_seconds(cifar_network(1), Recipe(epochs=16), facts)
-    assert longer == pytest.approx(2 * small)
+    # Building a network costs the same whatever its epochs.
+    assert longer == pytest.approx(2 * small, rel=0.05)
+    assert longer < 2 * small
 
 
 class TestTimeLeft:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from nas.design import design_rows
 from nas.benefit import BenefitContext
 from nas.benefit.models import SKIP, Question
 from nas.benefit.sample import KINDS, Sample
+from nas.design import design_rows
 from nas.trials import Source, State, TrialRecord
 from search_spaces.residual import ResidualSpace, ResidualSpaceConfig
 from search_spaces.spec import InputShape, Kind, Place
