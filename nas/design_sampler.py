@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -20,7 +21,8 @@ class DesignSampler(BaseSampler):
     """Takes a share of the trials from the design, and leaves the others to another sampler.
 
     Which trials are rows follows from their numbers alone, so that many processes on one storage
-    together draw one balanced design.
+    together draw one balanced design. A trial at a row's number whose parameters were fixed by
+    `enqueue_trial` is no row.
 
     Args:
         base: The sampler of the other trials.
@@ -40,9 +42,9 @@ class DesignSampler(BaseSampler):
         self._base = base
         self._space = space
         self._share = share
-        plain = space.uniform(space.deepest, Kind.NONE)
-        self._plain = plain
-        self._rows = design_rows(list(plain.places()), list(kinds_of(space)), seed)
+        self._plain = space.uniform(space.deepest, Kind.NONE)
+        self._kinds = kinds_of(space)
+        self._seed = seed
         self._answers: list[dict[str, Value]] = []
 
     def is_design_row(self, number: int) -> bool:
@@ -52,11 +54,21 @@ class DesignSampler(BaseSampler):
     def _num_rows_before(self, number: int) -> int:
         return math.ceil(number * self._share - 1e-9)
 
-    def _row(self, number: int) -> dict[str, Value]:
+    def row(self, number: int) -> dict[str, Value] | None:
+        """Return the answers of the row at this trial's number; None where it is no row."""
+        if not self.is_design_row(number):
+            return None
         index = self._num_rows_before(number)
-        while len(self._answers) <= index:
-            self._answers.append(self._space.decisions(self._plain.with_kinds(next(self._rows))))
-        return self._answers[index]
+        answers = self._answers
+        if len(answers) <= index:
+            # Drawn anew, so that threads of one study never share a generator.
+            rows = design_rows(list(self._plain.places()), list(self._kinds), self._seed)
+            answers = [
+                self._space.decisions(self._plain.with_kinds(row))
+                for row in islice(rows, 2 * index + 16)
+            ]
+            self._answers = answers
+        return answers[index]
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -82,10 +94,9 @@ class DesignSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """The row's answer, or the base's; parameters that are not the space's are the base's."""
-        if self.is_design_row(trial.number):
-            row = self._row(trial.number)
-            if param_name in row:
-                return row[param_name]
+        row = self.row(trial.number)
+        if row is not None and param_name in row:
+            return row[param_name]
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:

@@ -48,15 +48,13 @@ def export_winner(
     finalists = [record for record in repeats if record.source is Source.FINALIST]
     candidates = [r for r in finalists if of_trial is None or r.of_trial == of_trial]
     if not candidates:
-        raise ExportError(
-            "An export needs retrained finalists, got none. Run nas search without --no-export."
-        )
+        raise ExportError(_no_finalist(finalists, of_trial))
     chosen = best_finalist(candidates, config.search.direction).chosen
     weights = checkpoints.load(weights_key(chosen))
     if weights is None or chosen.spec is None or chosen.seed is None:
         raise ExportError(
-            f"The weights of finalist {chosen.number} must be in checkpoints/, got none. Repeat "
-            "nas search, or export another --trial."
+            f"The weights of repeat {chosen.number} (of trial {chosen.of_trial}) must be in "
+            "checkpoints/, got none. Export another --trial."
         )
     data = load_data(config.data)
     request = ExportRequest(
@@ -81,6 +79,16 @@ def export_winner(
         test_labels=data.test.labels.numpy(),
     )
     return write_export(folder, request)
+
+
+def _no_finalist(finalists: Sequence[TrialRecord], of_trial: int | None) -> str:
+    if of_trial is None or not finalists:
+        return "An export needs retrained finalists, got none. Run nas search without --no-export."
+    known = sorted({record.of_trial for record in finalists if record.of_trial is not None})
+    return (
+        f"An export needs a trial that was retrained, got trial={of_trial}. Choose one of "
+        f"{', '.join(map(str, known))}."
+    )
 
 
 def _equal_depth(repeats: Sequence[TrialRecord], chosen: TrialRecord) -> list[TrialRecord]:

@@ -10,23 +10,33 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from nas.devices import Slot
+from nas.errors import TrainingError
 from nas.messages import Answer, EpochDone, Lost, Ready, Setup, Work, WorkDone, decode, encode
 from nas.pool import Event
 from trainer.progress import Verdict
 
 _MAX_FAILED_STARTS = 3
+_END_SECONDS = 5.0
 _RANK_VARIABLES = (
     "RANK",
     "LOCAL_RANK",
     "NODE_RANK",
     "GROUP_RANK",
+    "ROLE_RANK",
     "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE",
+    "ROLE_WORLD_SIZE",
     "MASTER_ADDR",
     "MASTER_PORT",
 )
+"""What another launcher may have left; a worker trains alone."""
+_SECRETS = ("NAS_STORAGE_PASSWORD", "PGPASSWORD", "MYSQL_PWD")
+_PREFIXES = ("SLURM_", "TORCHELASTIC_", "WANDB_")
+"""Workers know no W&B, and so need no key."""
 
 
-class PoolError(RuntimeError):
+class PoolError(TrainingError):
     """Workers cannot be started."""
 
 
@@ -63,7 +73,8 @@ class LocalPool:
     def start(self) -> None:
         """Start one worker per slot."""
         self._log_folder.mkdir(parents=True, exist_ok=True)
-        self._workers = [self._spawn(slot) for slot in self._slots]
+        for slot in self._slots:
+            self._workers.append(self._spawn(slot))
 
     @property
     def num_idle(self) -> int:
@@ -71,7 +82,7 @@ class LocalPool:
         return sum(worker.is_ready and not worker.keys for worker in self._workers)
 
     def submit(self, work: Work) -> None:
-        """Give work to an idle worker; a worker found dead hands it back as Lost later."""
+        """Give work to an idle worker; one that is found dead hands it back as Lost later."""
         worker = next(w for w in self._workers if w.is_ready and not w.keys)
         worker.keys = list(work.keys)
         worker.is_supervised = work.supervised
@@ -131,8 +142,7 @@ class LocalPool:
     def _replace(self, worker: _Worker) -> Lost:
         """Start another worker in the place of a dead one."""
         worker.connection.close()
-        worker.process.kill()
-        code = worker.process.wait()
+        code = _end(worker.process)
         log = self._log_path(worker.slot)
         if not worker.is_ready:
             self._failed_starts += 1
@@ -142,7 +152,8 @@ class LocalPool:
                     f"status {code}). The last lines of {log}:\n{_tail(log)}"
                 )
         self._workers[self._workers.index(worker)] = self._spawn(worker.slot)
-        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        # A worker that ends by itself has written why.
+        how = f"signal {-code}" if code < 0 else f"exit status {code} ({_tail(log, 1)})"
         return Lost(
             keys=tuple(worker.keys),
             message=f"worker {worker.process.pid} on {worker.slot.label} ended with {how}",
@@ -152,8 +163,11 @@ class LocalPool:
         ours, theirs = socket.socketpair()
         with self._log_path(slot).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "nas.worker", str(theirs.fileno())],
+                # -P: the current folder may hold modules of the same names as ours.
+                [sys.executable, "-P", "-m", "nas.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                # Ctrl-C goes to the whole group of the terminal; what it means is up to the owner.
+                process_group=0,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -162,17 +176,26 @@ class LocalPool:
         theirs.close()
         connection = Connection(ours.detach())
         setup = Setup(
-            checkpoint_folder=str(self._checkpoint_folder),
+            checkpoint_folder=str(self._checkpoint_folder.absolute()),
             data=self._data,
             device=slot.device,
             num_threads=slot.num_threads,
-            import_paths=[path for path in sys.path if path],
+            import_paths=[path or str(Path.cwd()) for path in sys.path],
         )
         _send(connection, setup)
         return _Worker(slot=slot, process=process, connection=connection)
 
     def _log_path(self, slot: Slot) -> Path:
         return self._log_folder / f"worker-{slot.index}.log"
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of a process that has closed its socket, and so is about to end."""
+    try:
+        return process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _send(connection: Connection, message: Setup | Work | Answer) -> None:
@@ -188,8 +211,7 @@ def _environment(slot: Slot) -> dict[str, str]:
     environment = {
         key: value
         for key, value in os.environ.items()
-        if key not in (*_RANK_VARIABLES, "WANDB_API_KEY", "NAS_STORAGE_PASSWORD", "PGPASSWORD")
-        and not key.startswith(("SLURM_", "TORCHELASTIC_"))
+        if key not in (*_RANK_VARIABLES, *_SECRETS) and not key.startswith(_PREFIXES)
     }
     package_root = str(Path(__file__).resolve().parent.parent)
     return environment | {

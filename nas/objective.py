@@ -5,14 +5,14 @@ from typing import Any
 
 import optuna
 
-from nas.config_file import merge
+from nas.config import make_config
+from nas.design_sampler import DesignSampler
 from nas.errors import TrainingError
 from nas.records import METRICS, result_attribute, start_attributes
 from nas.trials import Source
 from search_spaces.errors import UserError
 from search_spaces.registry import make_space
-from search_spaces.space import SearchSpace
-from trainer.data import data_facts
+from search_spaces.space import SearchSpace, Value
 from trainer.measurement import Candidate, EpochMetrics, Failure, Reason
 from trainer.progress import Verdict
 from trainer.recipe import Recipe
@@ -51,13 +51,21 @@ class Objective:
             raise UserError(
                 f"Objective: metric must be one of {', '.join(METRICS)}, got metric={metric!r}."
             )
-        facts = data_facts(data)
+        # Checked as a study's would be, with the same messages.
+        checked = make_config(
+            {
+                "data": data,
+                "recipe": recipe.model_dump() if isinstance(recipe, Recipe) else recipe or {},
+                "search": {"duplicates": "reseed"},
+            }
+        )
+        facts = checked.facts()
         self.space = (
             space
             if isinstance(space, SearchSpace)
-            else make_space(merge({}, space or {}), facts.input, facts.num_classes)
+            else make_space(space or {}, facts.input, facts.num_classes)
         )
-        self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
+        self.recipe = checked.recipe
         self._data_name = data
         self._metric = metric
         self._seed = seed
@@ -82,7 +90,7 @@ class Objective:
         if self._data is None:
             self._data = load_data(self._data_name)
         spec = self.space.suggest(trial)
-        source = _source(trial)
+        source = _source(trial, self.space.decisions(spec))
         seed = child_seed(self._seed, "objective", trial.number)
         for key, value in start_attributes(spec, source, seed, self.recipe.lr).items():
             trial.set_user_attr(key, value)
@@ -116,9 +124,8 @@ class _ReportToTrial:
         return Verdict.STOP if stop else Verdict.CONTINUE
 
 
-def _source(trial: optuna.Trial) -> Source:
-    from nas.design_sampler import DesignSampler
-
+def _source(trial: optuna.Trial, answers: dict[str, Value]) -> Source:
+    """Say who chose: the design only where its row was taken as it is."""
     sampler = trial.study.sampler
-    is_row = isinstance(sampler, DesignSampler) and sampler.is_design_row(trial.number)
+    is_row = isinstance(sampler, DesignSampler) and sampler.row(trial.number) == answers
     return Source.RANDOMISED if is_row else Source.ADAPTIVE

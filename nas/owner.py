@@ -62,7 +62,9 @@ class Owner:
                 self._pool.answer(event.key, feed.epoch(event.key, event.metrics))
         elif isinstance(event, WorkDone):
             for outcome in event.outcomes:
-                self._feed_of.pop(outcome.key).done(outcome.key, outcome)
+                if (feed := self._feed_of.pop(outcome.key, None)) is not None:
+                    feed.done(outcome.key, outcome)
         elif isinstance(event, Lost):
             for key in event.keys:
-                self._feed_of.pop(key).lost(key, event.message)
+                if (feed := self._feed_of.pop(key, None)) is not None:
+                    feed.lost(key, event.message)

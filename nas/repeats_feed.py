@@ -47,6 +47,8 @@ class RepeatsFeed:
         config: The study's configuration.
         space: Its search space.
         trials: Trials of the `.repeats` study, shared by all feeds of repeats.
+        source: What they are for; trials of this source that were lost, or that a former owner
+            left, are taken up again even where they are planned no more.
         plan: Returns what is to be trained, or None while that is not known yet.
     """
 
@@ -55,14 +57,15 @@ class RepeatsFeed:
         config: StudyConfig,
         space: SearchSpace,
         trials: TrialsInTraining,
+        source: Source,
         plan: Callable[[], Sequence[Repeat] | None],
     ) -> None:
         self._config = config
         self._space = space
         self._trials = trials
+        self._source = source
         self._plan = plan
         self._left: list[Repeat] | None = None
-        self._keys: set[str] = set()
 
     @property
     def num_left(self) -> int | None:
@@ -71,9 +74,10 @@ class RepeatsFeed:
 
     @property
     def is_finished(self) -> bool:
-        """Whether everything that was planned has ended."""
+        """Whether everything that was planned has ended, lost trials included."""
         self._make_plan()
-        return self._left == [] and not self._keys
+        begun = [*self._trials.in_training.values(), *self._trials.retries]
+        return self._left == [] and not any(r.record.source is self._source for r in begun)
 
     def next(self) -> Work | None:
         """Return a lost training, or the next planned one."""
@@ -83,13 +87,12 @@ class RepeatsFeed:
         running = self._retry() or self._begin_next()
         if running is None:
             return None
-        self._keys.add(running.key)
         self._trials.submit(running)
         return Work(
             candidates=[running.candidate],
             recipe=self._config.recipe.model_dump(mode="json"),
             test=True,
-            keep_weights=running.record.source is Source.FINALIST,
+            keep_weights=self._source is Source.FINALIST,
         )
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
@@ -100,11 +103,9 @@ class RepeatsFeed:
     def done(self, key: str, outcome: Measurement | Failure) -> None:
         """Persist the end."""
         self._trials.done(key, outcome)
-        self._keys.discard(key)
 
     def lost(self, key: str, message: str) -> None:
         """Try again from the checkpoint, or fail for good."""
-        self._keys.discard(key)
         self._trials.lost(key, message)
 
     def _make_plan(self) -> None:
@@ -114,12 +115,16 @@ class RepeatsFeed:
         planned = self._plan()
         if planned is None:
             return
+        running = [*self._trials.in_training.values(), *self._trials.retries]
         begun = {_identity(record) for record in self._trials.ended}
-        begun |= {_identity(running.record) for running in self._trials.retries}
+        begun |= {_identity(r.record) for r in running}
         self._left = [repeat for repeat in planned if repeat.identity not in begun]
 
     def _retry(self) -> Running | None:
-        return self._trials.retries.pop(0) if self._trials.retries else None
+        for index, running in enumerate(self._trials.retries):
+            if running.record.source is self._source:
+                return self._trials.retries.pop(index)
+        return None
 
     def _begin_next(self) -> Running | None:
         if not self._left:
@@ -129,7 +134,7 @@ class RepeatsFeed:
         try:
             params, distributions = parameters_of(self._space, repeat.spec)
         except SpaceError:
-            # Anchors need not be in the space: a space without `none` still has a plain one.
+            # Anchors need not be in the space: one without `none` still has a plain network.
             params, distributions = {}, {}
         started = self._trials.store.start(params, distributions, attributes)
         return self._trials.begin(started, attributes)
@@ -159,9 +164,7 @@ def anchor_name(kind: Kind, spec: ArchitectureSpec) -> str:
 def plan_anchors(space: SearchSpace, num_seeds: int) -> list[Repeat]:
     """Plan the plain and the full-identity network at each anchor depth."""
     return [
-        Repeat(
-            spec=spec, source=Source.ANCHOR, replicate=replicate, name=anchor_name(kind, spec)
-        )
+        Repeat(spec=spec, source=Source.ANCHOR, replicate=replicate, name=anchor_name(kind, spec))
         for depths in space.anchor_depths
         for kind in (Kind.NONE, Kind.IDENTITY)
         for spec in [space.uniform(depths, kind)]
@@ -184,9 +187,7 @@ def plan_finalists(records: Sequence[TrialRecord], num_seeds: int) -> list[Repea
     ]
 
 
-def plan_equal_depth(
-    space: SearchSpace, winner: ArchitectureSpec, num_seeds: int
-) -> list[Repeat]:
+def plan_equal_depth(space: SearchSpace, winner: ArchitectureSpec, num_seeds: int) -> list[Repeat]:
     """Plan the full-identity network of the winner's depths, to compare the winner with."""
     spec = space.uniform(winner.depths, Kind.IDENTITY)
     name = anchor_name(Kind.IDENTITY, spec)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas.benefit import BenefitContext, settled
 from nas.config import StudyConfig
 from nas.display import Answers
 from nas.errors import TableError
@@ -12,7 +13,6 @@ from nas.exporting import export_winner, weights_key
 from nas.finalists import Ranking, best_finalist
 from nas.reporting import ReportInputs, WrittenReport, study_context, write_report
 from nas.run_folder import RunFolder
-from nas.skip_benefit import BenefitContext, settled
 from nas.timing import read_timing
 from nas.trials import Source, State, TrialRecord
 from trainer.checkpoints import FolderCheckpoints
@@ -117,12 +117,14 @@ class Results:
         )
         return self.export
 
-    def drop_losers(self) -> None:
-        """Delete the weights of finalists that did not win, so that disk use stays bounded."""
-        winner = self.winner(self.repeats)
+    def drop_spare_weights(self) -> None:
+        """Keep the weights of each finalist's best run alone, so that disk use stays bounded."""
+        ranking = self.ranking(self.repeats)
+        standings = ranking.standings if ranking is not None else ()
+        kept = {weights_key(standing.runs[0]) for standing in standings}
         checkpoints = FolderCheckpoints(self.folder.checkpoints)
         for record in self.repeats:
-            if winner is not None and record.spec_id != winner.spec_id:
+            if weights_key(record) not in kept:
                 checkpoints.delete(weights_key(record))
 
     def conclusion(self) -> str:
@@ -172,5 +174,3 @@ class Results:
             "devices": devices,
         }
         return {name: str(value) for name, value in found.items() if value}
-
-

@@ -1,10 +1,13 @@
 """Trials in training: started, retried when their worker is lost, ended; each end in two writes."""
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.feed import Watcher
@@ -14,6 +17,15 @@ from nas.trials import State, TrialRecord
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import CheckpointStore
 from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement, Reason
+
+
+def is_ours(trial: FrozenTrial) -> bool:
+    """Say whether an owner of the study has begun this trial.
+
+    Other processes may ask and tell trials of their own in the same study, also with our
+    `Objective`; those are neither counted nor touched.
+    """
+    return "spec" in trial.user_attrs and "wandb_id" in trial.user_attrs
 
 
 @dataclass(kw_only=True)
@@ -26,6 +38,8 @@ class Running:
     spec: ArchitectureSpec
     history: list[EpochMetrics] = field(default_factory=list)
     """Epochs that this owner was told of; those of a former owner are in the checkpoint."""
+    num_told: int = 0
+    """Epochs among them that belong to the present attempt."""
 
     @property
     def candidate(self) -> Candidate:
@@ -68,23 +82,51 @@ class TrialsInTraining:
     def take_over(self) -> None:
         """Read what a former owner left: its ended trials, and those to be taken up again."""
         for frozen in self.store.trials():
-            result = frozen.user_attrs.get("result")
-            if frozen.state is TrialState.RUNNING and "spec" in frozen.user_attrs:
-                running = self._running(frozen)
-                if result is None:
-                    self.retries.append(running)
-                    continue
-                # Killed between the result and the state: the training need not be repeated.
-                self._set_state(running, result)
-                frozen = self.store.storage.get_trial(running.trial_id)
-            if frozen.state.is_finished():
-                self.ended.append(to_record(frozen))
+            if is_ours(frozen):
+                self._take_over(frozen)
+            elif frozen.user_attrs.get("enqueued") is True:
+                self._take_over_claim(frozen)
+
+    def claim(
+        self,
+        waiting: FrozenTrial,
+        params: dict[str, Any],
+        distributions: dict[str, BaseDistribution],
+        attributes: dict[str, Any],
+    ) -> StartedTrial | None:
+        """Take up a trial that somebody enqueued; None where another process was quicker.
+
+        It takes several writes. The mark before them lets the next owner put the trial back,
+        should this one be killed in between.
+        """
+        trial_id = waiting._trial_id  # Optuna has no public name for it.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.store.annotate(trial_id, {"enqueued": True})
+            if waiting.user_attrs.get("result") is not None:
+                # Enqueued as a copy of another trial, with its attributes.
+                self.store.annotate(trial_id, {"result": None})
+            started = self.store.claim(waiting, params, distributions, attributes)
+            if started is not None:
+                return started
+            self.store.annotate(trial_id, {"enqueued": False})
+        return None
+
+    def refuse(self, waiting: FrozenTrial, message: str) -> None:
+        """End an enqueued trial that cannot be trained, with the reason."""
+        started = self.claim(waiting, {}, {}, {})
+        if started is None:
+            return
+        failed = {"reason": Reason.ERROR.value, "message": message}
+        self.store.finish(started.trial_id, TrialState.FAIL, None, failed)
+        record = to_record(self.store.storage.get_trial(started.trial_id))
+        self.ended.append(record)
+        self._watcher.ended(record)
 
     def begin(self, started: StartedTrial, attributes: Mapping[str, Any]) -> Running:
         """Hand a created trial over to training."""
         frozen = self.store.storage.get_trial(started.trial_id)
         running = self._running(frozen)
-        wanted = f"{self.store.uid}-{self._infix}{started.number:04d}"
+        wanted = self.wandb_id(started.number)
         if attributes.get("wandb_id") != wanted:
             self.store.annotate(started.trial_id, {"wandb_id": wanted})
             running.record = replace(running.record, wandb_id=wanted)
@@ -92,27 +134,37 @@ class TrialsInTraining:
 
     def next_wandb_id(self) -> str:
         """Return the W&B run id that the next trial gets, unless somebody enqueues meanwhile."""
-        number = len(self.store.trials())
+        return self.wandb_id(len(self.store.trials()))
+
+    def wandb_id(self, number: int) -> str:
+        """Return the W&B run id of a trial."""
         return f"{self.store.uid}-{self._infix}{number:04d}"
 
     def submit(self, running: Running) -> None:
         """Note that a worker has it now."""
+        running.num_told = 0
         self.in_training[running.key] = running
         self._watcher.started(running.record)
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Running:
         """Note a finished epoch."""
         running = self.in_training[key]
-        running.history.append(metrics)
+        # An attempt without its checkpoint tells the same epochs again.
+        running.history = [e for e in running.history if e.epoch < metrics.epoch] + [metrics]
+        running.num_told += 1
         self._watcher.epoch(running.record, metrics)
         return running
+
+    def report(self, running: Running, epoch: int, value: float) -> None:
+        """Keep an intermediate value."""
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.store.report(running.trial_id, epoch, value)
 
     def done(self, key: str, outcome: Measurement | Failure) -> TrialRecord:
         """Persist the end of a trial and return its record."""
         running = self.in_training[key]
-        result = result_attribute(outcome, 0.0)
-        self.store.storage.set_trial_user_attr(running.trial_id, "result", result)
-        self._set_state(running, result)
+        before = _seconds_of_earlier_attempts(running, outcome)
+        self._finish(running.trial_id, result_attribute(outcome, before))
         return self._leave(running)
 
     def lost(self, key: str, message: str) -> TrialRecord | None:
@@ -129,10 +181,14 @@ class TrialsInTraining:
                 history=tuple(running.history),
                 seconds=sum(epoch.seconds for epoch in running.history),
             )
-            return self.done(key, failure)
-        del self.in_training[key]
+            self._finish(running.trial_id, result_attribute(failure, 0.0))
+            return self._leave(running)
         attempts = running.record.attempts + 1
-        self.store.annotate(running.trial_id, {"attempts": attempts})
+        try:
+            self.store.annotate(running.trial_id, {"attempts": attempts})
+        except UpdateFinishedTrialError:
+            return self._leave(running)
+        del self.in_training[key]
         running.record = replace(running.record, attempts=attempts)
         self.retries.append(running)
         return None
@@ -145,29 +201,66 @@ class TrialsInTraining:
         self._watcher.ended(record)
         return record
 
-    def _set_state(self, running: Running, result: Mapping[str, Any]) -> None:
+    def _finish(self, trial_id: int, result: dict[str, Any]) -> None:
+        """Write the result, then the state that follows from it."""
         history = result.get("history") or ()
-        value = history[-1][self._metric] if history else None
+        value = history[-1][self._metric] if history else math.nan
+        if not result.get("reason") and not math.isfinite(value):
+            message = f"the metric must be finite, got {self._metric}={value}"
+            result = result | {"reason": Reason.DIVERGED.value, "message": message}
         if result.get("reason"):
-            state, values = TrialState.FAIL, None
-        elif value is None or not math.isfinite(value):
             state, values = TrialState.FAIL, None
         else:
             state = TrialState.PRUNED if result.get("stopped") else TrialState.COMPLETE
             values = [value]
-        self.store.storage.set_trial_state_values(running.trial_id, state, values)
+        # Somebody else may have ended the trial, as by hand in the dashboard: theirs stands.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.store.finish(trial_id, state, values, result)
+
+    def _take_over(self, frozen: FrozenTrial) -> None:
+        result = frozen.user_attrs.get("result")
+        if frozen.state is TrialState.RUNNING:
+            running = self._running(frozen)
+            if result is None:
+                self.retries.append(running)
+                return
+            # Killed between the result and the state: the training need not be repeated.
+            self._finish(running.trial_id, result)
+        if frozen.state is not TrialState.WAITING:
+            self.ended.append(to_record(self.store.storage.get_trial(frozen._trial_id)))
+            # Killed between the state and this.
+            self._checkpoints.delete(self._key(frozen.number))
+
+    def _take_over_claim(self, frozen: FrozenTrial) -> None:
+        """Let a trial wait again whose claim a former owner had begun and not finished."""
+        if frozen.state is TrialState.RUNNING:
+            self.store.storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
+        elif frozen.state is TrialState.FAIL:
+            self.ended.append(to_record(frozen))
 
     def _running(self, frozen: FrozenTrial) -> Running:
         record = to_record(frozen)
         spec = ArchitectureSpec.from_dict(frozen.user_attrs["spec"])
         return Running(
-            trial_id=frozen._trial_id,  # noqa: SLF001 - Optuna has no public name for it
-            key=f"{self._prefix}-{frozen.number:04d}",
+            trial_id=frozen._trial_id,  # Optuna has no public name for it.
+            key=self._key(frozen.number),
             record=replace(record, state=State.RUNNING),
             spec=spec,
         )
+
+    def _key(self, number: int) -> str:
+        return f"{self._prefix}-{number:04d}"
 
     @property
     def _infix(self) -> str:
         """Keeps the W&B ids of repeats apart from those of the search."""
         return "" if self._prefix == "trial" else f"{self._prefix}-"
+
+
+def _seconds_of_earlier_attempts(running: Running, outcome: Measurement | Failure) -> float:
+    """Add up the epochs that an outcome has taken over from a checkpoint, s."""
+    if isinstance(outcome, Measurement):
+        num_earlier = outcome.resumed_from_epoch
+    else:
+        num_earlier = max(len(outcome.history) - running.num_told, 0)
+    return sum(epoch.seconds for epoch in outcome.history[:num_earlier])

@@ -2,32 +2,31 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.callbacks import Callback
 from nas.config import StudyConfig
-from nas.design import design_rows
+from nas.design_queue import DesignQueue
 from nas.errors import TrainingError
+from nas.known_specs import KnownSpecs
 from nas.messages import Work
-from nas.records import METRICS, start_attributes
-from nas.running import Running, TrialsInTraining
+from nas.records import METRICS, start_attributes, to_record
+from nas.running import Running, TrialsInTraining, is_ours
 from nas.sampling import Ask, SamplerMirror, parameters_of
-from nas.space_kinds import kinds_of
 from nas.trials import Source, State, TrialRecord
 from search_spaces.errors import SpaceError
 from search_spaces.space import SearchSpace
-from search_spaces.spec import ArchitectureSpec, Kind, Place
+from search_spaces.spec import ArchitectureSpec
 from trainer.measurement import EpochMetrics, Failure, Measurement
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
 
-RUN_LENGTH = 8
-"""Design rows and adaptive trials alternate in runs of this many, so that rows of equal shape
-come together."""
 MAX_REPEATED_ASKS = 20
 """How often a sampler may propose known architectures before a random new one is taken."""
 MAX_FAILURES_IN_A_ROW = 10
@@ -51,23 +50,26 @@ class SearchFeed:
         config: StudyConfig,
         space: SearchSpace,
         trials: TrialsInTraining,
-        callbacks: tuple[Callable[[optuna.Study, FrozenTrial], None], ...] = (),
+        callbacks: tuple[Callback, ...] = (),
     ) -> None:
         self._config = config
         self._space = space
         self._trials = trials
         self._callbacks = callbacks
+        self._study = _SearchStudy(trials.store.name, trials.store.storage, self.stop)
         self._mirror = SamplerMirror(space, config.search)
+        self._design = DesignQueue(space, config.search)
+        self._known = KnownSpecs(space)
         self._asks: dict[str, Ask] = {}
-        self._known: dict[str, list[float | None]] = {}
+        self._last_reported: dict[str, int] = {}
         self._stopped = False
         self._failures_in_a_row = 0
         self._last_poll = -math.inf
-        self._design = self._design_rows()
-        self._num_design_rows = 0
         trials.take_over()
-        for frozen in trials.store.trials():
+        for frozen in filter(is_ours, trials.store.trials()):
             self._learn(frozen)
+        for running in trials.retries:
+            self._ask_again(running)
 
     @property
     def trials(self) -> TrialsInTraining:
@@ -107,35 +109,41 @@ class SearchFeed:
         """Keep the epoch; ask the pruner where there is one and the trial is adaptive."""
         running = self._trials.epoch(key, metrics)
         ask = self._asks.get(key)
-        if self._config.search.pruner is None or ask is None:
+        # An attempt without its checkpoint tells epochs again; Optuna takes each once.
+        is_new = metrics.epoch > self._last_reported.get(key, 0)
+        if self._config.search.pruner is None or ask is None or not is_new:
             return Verdict.CONTINUE
+        self._last_reported[key] = metrics.epoch
         value = getattr(metrics, METRICS[self._config.search.metric])
-        self._trials.store.report(running.trial_id, metrics.epoch, value)
+        self._trials.report(running, metrics.epoch, value)
         is_last = metrics.epoch >= self._config.recipe.epochs
         prune = self._mirror.report(ask, metrics.epoch, value)
         return Verdict.STOP if prune and not is_last else Verdict.CONTINUE
 
     def done(self, key: str, outcome: Measurement | Failure) -> None:
         """Persist the end, teach the sampler, call the callbacks."""
-        self._after(key, self._trials.done(key, outcome))
+        trial_id = self._trials.in_training[key].trial_id
+        self._after(key, trial_id, self._trials.done(key, outcome))
 
     def lost(self, key: str, message: str) -> None:
         """Try again from the checkpoint, or fail for good."""
+        trial_id = self._trials.in_training[key].trial_id
         record = self._trials.lost(key, message)
         if record is not None:
-            self._after(key, record)
+            self._after(key, trial_id, record)
 
-    def _after(self, key: str, record: TrialRecord) -> None:
+    def _after(self, key: str, trial_id: int, record: TrialRecord) -> None:
         ask = self._asks.pop(key, None)
-        frozen = self._trials.store.trials()[record.number]
+        self._last_reported.pop(key, None)
+        frozen = self._trials.store.storage.get_trial(trial_id)
         if ask is not None:
             self._mirror.tell(ask, frozen.state, record.value)
         else:
             self._mirror.absorb(frozen)
-        self._known.setdefault(str(record.spec_id), []).append(record.value)
-        self._count_failures(record)
+        self._remember(record)
         for callback in self._callbacks:
-            callback(_StoppableStudy(self._trials.store.study(), self.stop), frozen)
+            callback(self._study, frozen)
+        self._count_failures(record)
 
     def _count_failures(self, record: TrialRecord) -> None:
         if record.state is not State.FAILED:
@@ -174,19 +182,15 @@ class SearchFeed:
 
     def _take_up(self, waiting: FrozenTrial) -> Running | None:
         """Start a trial that somebody enqueued; one outside the space fails with its reason."""
-        fixed = waiting.params or waiting.system_attrs.get("fixed_params", {})
-        store = self._trials.store
+        fixed = {**waiting.system_attrs.get("fixed_params", {}), **waiting.params}
         try:
             ask = self._mirror.ask(fixed)
         except SpaceError as error:
-            started = store.claim(waiting, {}, {}, {})
-            if started is not None:
-                failed = {"reason": "error", "message": str(error)}
-                store.finish(started.trial_id, TrialState.FAIL, None, failed)
+            self._trials.refuse(waiting, str(error))
             return None
-        attributes = self._attributes(ask.spec, Source.ADAPTIVE, enqueued=True)
+        attributes = self._attributes(ask.spec, Source.ADAPTIVE, number=waiting.number)
         new = {name: value for name, value in ask.params.items() if name not in waiting.params}
-        started = store.claim(waiting, new, ask.distributions, attributes)
+        started = self._trials.claim(waiting, new, ask.distributions, attributes)
         if started is None:
             self._mirror.tell(ask, TrialState.FAIL)
             return None
@@ -194,10 +198,13 @@ class SearchFeed:
         self._asks[running.key] = ask
         return running
 
-    def _next_new(self) -> Running | None:
-        if self._is_design_turn():
-            spec, row = next(self._design)
-            return self._start_row(spec, row)
+    def _next_new(self) -> Running:
+        if self._design.is_turn(self._live()):
+            spec, row = self._design.next()
+            params, distributions = parameters_of(self._space, spec)
+            attributes = self._attributes(spec, Source.RANDOMISED, design_row=row)
+            started = self._trials.store.start(params, distributions, attributes)
+            return self._trials.begin(started, attributes)
         ask = self._ask_unknown()
         attributes = self._attributes(ask.spec, Source.ADAPTIVE)
         started = self._trials.store.start(ask.params, ask.distributions, attributes)
@@ -205,96 +212,83 @@ class SearchFeed:
         self._asks[running.key] = ask
         return running
 
-    def _start_row(self, spec: ArchitectureSpec, row: int) -> Running:
-        params, distributions = parameters_of(self._space, spec)
-        attributes = self._attributes(spec, Source.RANDOMISED, design_row=row)
-        self._num_design_rows = row + 1
-        return self._trials.begin(
-            self._trials.store.start(params, distributions, attributes), attributes
-        )
-
-    def _is_design_turn(self) -> bool:
-        search = self._config.search
-        wanted = round(search.design_share * search.trials)
-        live = [record for record in self._trials.ended if record.state is not State.FAILED]
-        live += [running.record for running in self._trials.in_training.values()]
-        num_design = sum(record.source is Source.RANDOMISED for record in live)
-        if num_design >= wanted:
-            return False
-        if len(live) - num_design >= search.trials - wanted:
-            return True
-        run = len(live) // RUN_LENGTH
-        return math.ceil((run + 1) * search.design_share) > math.ceil(run * search.design_share)
-
-    def _design_rows(self) -> Iterator[tuple[ArchitectureSpec, int]]:
-        """Yield design rows at the deepest networks, those already used left out."""
-        plain = self._space.uniform(self._space.deepest, Kind.NONE)
-        kinds = list(kinds_of(self._space))
-        rows = design_rows(list(plain.places()), kinds, self._config.search.seed)
-        for number, row in enumerate(rows):
-            if number >= self._num_design_rows:
-                yield plain.with_kinds(row), number
+    def _live(self) -> list[TrialRecord]:
+        """Trials that count, or will if they do not fail."""
+        ended = [record for record in self._trials.ended if record.state is not State.FAILED]
+        return ended + [running.record for running in self._trials.in_training.values()]
 
     def _ask_unknown(self) -> Ask:
-        """Ask the sampler until it proposes an architecture that is not known yet."""
-        num_adaptive = sum(r.source is Source.ADAPTIVE for r in self._trials.ended)
-        num_adaptive += len(self._asks)
-        rng = np.random.default_rng(
-            child_seed(self._config.search.seed, "adaptive", len(self._trials.store.trials()))
-        )
-        if num_adaptive < self._config.search.startup_trials:
-            return self._mirror.ask(dict(self._space.decisions(self._sample_unknown(rng))))
+        """Ask the sampler until it proposes an architecture that nobody has trained or will."""
+        ended = self._trials.ended
+        num_adaptive = sum(r.source is Source.ADAPTIVE and r.spec is not None for r in ended)
+        if num_adaptive + len(self._asks) < self._config.search.startup_trials:
+            return self._ask_random()
+        busy = self._busy()
         for _ in range(MAX_REPEATED_ASKS):
             ask = self._mirror.ask()
-            values = self._known.get(ask.spec.spec_id)
-            in_training = any(
-                running.spec.spec_id == ask.spec.spec_id
-                for running in self._trials.in_training.values()
-            )
-            if self._config.search.duplicates == "reseed" or (values is None and not in_training):
+            spec_id = ask.spec.spec_id
+            if self._config.search.duplicates == "reseed":
                 return ask
-            known = [value for value in values or () if value is not None]
-            if known:
-                self._mirror.tell(ask, TrialState.COMPLETE, known[0])
-            else:
-                self._mirror.tell(ask, TrialState.FAIL)
-        return self._mirror.ask(dict(self._space.decisions(self._sample_unknown(rng))))
+            num_trials = self._known.num_trials(spec_id)
+            if not num_trials and spec_id not in busy and spec_id not in self._design.planned:
+                return ask
+            known = self._known.value(spec_id)
+            state = TrialState.FAIL if known is None else TrialState.COMPLETE
+            self._mirror.tell(ask, state, known)
+        return self._ask_random()
 
-    def _sample_unknown(self, rng: np.random.Generator) -> ArchitectureSpec:
-        """Draw an architecture that was not trained yet, where the space still has one."""
-        taken = set(self._known) | {r.spec.spec_id for r in self._trials.in_training.values()}
-        spec = self._space.sample(rng)
-        for _ in range(1000):
-            if spec.spec_id not in taken:
-                return spec
-            spec = self._space.sample(rng)
-        return spec
+    def _ask_random(self) -> Ask:
+        """Propose a random new architecture; where there is none left, what the sampler likes."""
+        number = len(self._trials.store.trials())
+        rng = np.random.default_rng(child_seed(self._config.search.seed, "adaptive", number))
+        spec = self._known.sample(rng, self._busy(), self._design.planned)
+        return self._mirror.ask(None if spec is None else dict(self._space.decisions(spec)))
 
-    def _attributes(self, spec: ArchitectureSpec, source: Source, **more: Any) -> dict[str, Any]:
-        replicate = len(self._known.get(spec.spec_id, ())) + sum(
-            running.spec.spec_id == spec.spec_id for running in self._trials.in_training.values()
-        )
+    def _busy(self) -> set[str]:
+        return {running.spec.spec_id for running in self._trials.in_training.values()}
+
+    def _attributes(
+        self, spec: ArchitectureSpec, source: Source, number: int | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Return what a new trial carries; the W&B id comes last, see `is_ours`."""
+        in_training = self._trials.in_training.values()
+        replicate = self._known.num_trials(spec.spec_id)
+        replicate += sum(running.spec.spec_id == spec.spec_id for running in in_training)
         seed = child_seed(self._config.search.seed, f"trial {spec.spec_id}", replicate)
-        wandb_id = self._trials.next_wandb_id()
-        return start_attributes(
-            spec, source, seed, self._config.recipe.lr, wandb_id=wandb_id, **more
-        )
+        known = number is not None
+        wandb_id = self._trials.wandb_id(number) if known else self._trials.next_wandb_id()
+        more["wandb_id"] = wandb_id
+        return start_attributes(spec, source, seed, self._config.recipe.lr, **more)
+
+    def _remember(self, record: TrialRecord) -> None:
+        """Know the architecture from now on; only a complete trial has a value to tell."""
+        value = record.value if record.state is State.COMPLETE else None
+        self._known.add(str(record.spec_id), value)
 
     def _learn(self, frozen: FrozenTrial) -> None:
         """Take up what a former owner's trial says about the design, the sampler and duplicates."""
-        row = frozen.user_attrs.get("design_row")
-        if row is not None:
-            self._num_design_rows = max(self._num_design_rows, row + 1)
+        self._design.learn(frozen.user_attrs.get("design_row"))
         if frozen.state.is_finished():
             self._mirror.absorb(frozen)
-            self._known.setdefault(str(frozen.user_attrs.get("spec_id")), []).append(frozen.value)
+            self._remember(to_record(frozen))
+
+    def _ask_again(self, running: Running) -> None:
+        """Show sampler and pruner an adaptive trial that a former owner began."""
+        if running.record.source is not Source.ADAPTIVE:
+            return
+        frozen = self._trials.store.storage.get_trial(running.trial_id)
+        ask = self._mirror.ask(frozen.params)
+        for epoch, value in sorted(frozen.intermediate_values.items()):
+            self._mirror.report(ask, epoch, value)
+            self._last_reported[running.key] = epoch
+        self._asks[running.key] = ask
 
 
-class _StoppableStudy(optuna.Study):
-    """The study as callbacks see it; `stop` ends the search as it ends `study.optimize`."""
+class _SearchStudy(optuna.Study):
+    """The study as callbacks see it: `stop` ends the search, as it ends `study.optimize`."""
 
-    def __init__(self, study: optuna.Study, stop: Callable[[], None]) -> None:
-        self.__dict__.update(study.__dict__)
+    def __init__(self, name: str, storage: BaseStorage, stop: Callable[[], None]) -> None:
+        super().__init__(name, storage)
         self._stop_search = stop
 
     def stop(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.errors import TableError
 from nas.benefit.context import BenefitContext, Direction
 from nas.benefit.sample import kinds_of, places_of_depths
+from nas.errors import TableError
 from nas.trials import Source, State, TrialRecord
 from search_spaces.errors import SpecError, did_you_mean
 from search_spaces.space import Value
@@ -69,7 +69,7 @@ def records_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[TrialRecord]:
 
 
 def _cell(value: Any) -> str:
-    is_missing = value is None or value != value  # noqa: PLR0124 - NaN is what differs from itself
+    is_missing = value is None or value != value
     return "" if is_missing else str(value)
 
 

@@ -1,7 +1,8 @@
 """Passes ended trials to the W&B writer, and at the end the summary; never slows the owner."""
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nas.open_study import OpenStudy
 from nas.results import Results
@@ -10,8 +11,6 @@ from nas.timing import Timing
 from nas.trials import TrialRecord
 from nas.wandb_content import StudyInfo
 from trainer.measurement import EpochMetrics
-
-_CLOSE_SECONDS = 120.0
 
 
 class WandbWatcher:
@@ -38,8 +37,9 @@ class WandbWatcher:
 
     def catch_up(self, ended: Sequence[TrialRecord]) -> None:
         """Log trials that a killed owner ended without logging them."""
-        for record in self._log.missing(ended):
-            self._log.trial_done(record)
+        with _harmless():
+            for record in self._log.missing(ended):
+                self._log.trial_done(record)
 
     def started(self, record: TrialRecord) -> None:
         """Runs are written when trials end."""
@@ -49,7 +49,7 @@ class WandbWatcher:
 
     def ended(self, record: TrialRecord) -> None:
         """Log a trial."""
-        with self._timing.measure("wandb.hand_over"):
+        with self._timing.measure("wandb.hand_over"), _harmless():
             self._log.trial_done(record)
 
     def summary(self, results: Results) -> None:
@@ -57,22 +57,39 @@ class WandbWatcher:
         if results.report is None:
             return
         report = results.report
-        self._log.summary(
-            headline=report.headline,
-            benefit=report.benefit,
-            trials=results.trials,
-            repeats=results.repeats,
-            pictures={
-                "skip_map": report.folder / "skip_map.svg",
-                "report": report.folder / "report.html",
-            },
-            best=results.export.folder if results.export is not None else None,
-            benefit_file=report.folder / "skip_benefit.json",
-        )
+        with _harmless():
+            self._log.summary(
+                headline=report.headline,
+                benefit=report.benefit,
+                trials=results.trials,
+                repeats=results.repeats,
+                pictures={
+                    "skip_map": report.folder / "skip_map.svg",
+                    "report": report.folder / "report.html",
+                },
+                best=results.export.folder if results.export is not None else None,
+                benefit_file=report.folder / "skip_benefit.json",
+            )
 
-    def close(self) -> None:
-        """Wait until all is written; what failed is said and costs nothing else."""
-        with self._timing.measure("wandb.wait"):
-            result = self._log.close(_CLOSE_SECONDS)
-        for failure in result.failures[:3]:
-            sys.stderr.write(f"warning: {failure}\n")
+    def close(self, seconds: float) -> None:
+        """Wait until all is written, at most so long; what failed is said and costs nothing else.
+
+        What is not written by then is found by `catch_up` when the study is next opened.
+        """
+        with self._timing.measure("wandb.wait"), _harmless():
+            result = self._log.close(seconds)
+            for failure in result.failures[:3]:
+                _warn(failure)
+
+
+@contextlib.contextmanager
+def _harmless() -> Iterator[None]:
+    """Turn whatever goes wrong into a warning."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - no failure of W&B may end a study
+        _warn(f"W&B: {type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")

@@ -40,7 +40,7 @@ class OwnerProgress:
 
 def main(descriptor: int) -> None:
     """Serve the owner at the other end of the socket until it closes."""
-    # Ctrl-C reaches the whole terminal group; only the owner decides what it means.
+    # Whatever started this worker may share its terminal; only the owner decides about Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     started = time.monotonic()
     connection = Connection(descriptor)
@@ -50,6 +50,11 @@ def main(descriptor: int) -> None:
     for path in setup.import_paths:
         if path not in sys.path:
             sys.path.append(path)
+
+    works: queue.Queue[Work] = queue.Queue()
+    answers: queue.Queue[Answer] = queue.Queue()
+    # From now on, so that a worker whose owner dies does not even finish its imports.
+    threading.Thread(target=_listen, args=(connection, works, answers), daemon=True).start()
 
     # Imported after the thread count is known and paths are set; these take seconds.
     import torch
@@ -61,13 +66,8 @@ def main(descriptor: int) -> None:
     torch.set_num_threads(setup.num_threads)
     data = load_data(setup.data)
     checkpoints = FolderCheckpoints(Path(setup.checkpoint_folder))
-    works: queue.Queue[Work] = queue.Queue()
-    answers: queue.Queue[Answer] = queue.Queue()
     progress = OwnerProgress(connection, answers)
-    threading.Thread(target=_listen, args=(connection, works, answers), daemon=True).start()
-    ready = Ready(
-        pid=os.getpid(), device=setup.device, setup_seconds=time.monotonic() - started
-    )
+    ready = Ready(pid=os.getpid(), device=setup.device, setup_seconds=time.monotonic() - started)
     connection.send_bytes(encode(ready))
     while True:
         work = works.get()

@@ -1,0 +1,79 @@
+"""Which rows of the balanced design a study trains, and when it is their turn."""
+
+import math
+from collections.abc import Sequence
+
+from nas.config import SearchConfig
+from nas.design import design_rows
+from nas.space_kinds import kinds_of
+from nas.trials import Source, TrialRecord
+from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchitectureSpec, Kind
+
+RUN_LENGTH = 8
+"""Design rows and adaptive trials alternate in runs of this many, so that rows of equal shape
+come together."""
+
+
+class DesignQueue:
+    """Design rows at the deepest networks, in their order.
+
+    Args:
+        space: The search space.
+        search: Share of the rows, total of the trials and seed.
+    """
+
+    def __init__(self, space: SearchSpace, search: SearchConfig) -> None:
+        self._plain = space.uniform(space.deepest, Kind.NONE)
+        kinds = kinds_of(space)
+        self._rows = design_rows(list(self._plain.places()), list(kinds), search.seed)
+        self._specs: list[ArchitectureSpec] = []
+        self._total = search.trials
+        self._share = search.design_share
+        self._wanted = round(self._share * self._total)
+        if self._share < 1:
+            # The design of a small space repeats its patterns; the rest is then the sampler's.
+            self._wanted = min(self._wanted, len(kinds) ** self._plain.num_blocks)
+        self._planned: set[str] | None = None
+        self._num_begun = 0
+
+    @property
+    def planned(self) -> set[str]:
+        """Ids of the architectures that rows will train, or have trained.
+
+        The sampler leaves them to the design: a row that was trained already could only be trained
+        twice or left out, and leaving out what the sampler likes would bias the skip map.
+        """
+        if self._planned is None:
+            self._planned = {self._spec(number).spec_id for number in range(self._wanted)}
+        return self._planned
+
+    def is_turn(self, live: Sequence[TrialRecord]) -> bool:
+        """Say whether the next trial is a row.
+
+        Args:
+            live: Trials that count or will: ended without failure, or in training.
+        """
+        num_rows = sum(record.source is Source.RANDOMISED for record in live)
+        if num_rows >= self._wanted:
+            return False
+        if len(live) - num_rows >= self._total - self._wanted:
+            return True
+        run = len(live) // RUN_LENGTH
+        return math.ceil((run + 1) * self._share) > math.ceil(run * self._share)
+
+    def next(self) -> tuple[ArchitectureSpec, int]:
+        """Return the next row's architecture and number; rows that failed are not repeated."""
+        number = self._num_begun
+        self._num_begun += 1
+        return self._spec(number), number
+
+    def learn(self, row: int | None) -> None:
+        """Leave out the rows up to this one, which a former owner has begun."""
+        if row is not None:
+            self._num_begun = max(self._num_begun, row + 1)
+
+    def _spec(self, number: int) -> ArchitectureSpec:
+        while len(self._specs) <= number:
+            self._specs.append(self._plain.with_kinds(next(self._rows)))
+        return self._specs[number]

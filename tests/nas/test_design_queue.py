@@ -1,0 +1,73 @@
+import pytest
+
+from nas.config import SearchConfig
+from nas.design_queue import RUN_LENGTH, DesignQueue
+from nas.trials import Source, State, TrialRecord
+from search_spaces import InputShape, make_space
+from search_spaces.space import SearchSpace
+from search_spaces.spec import Kind
+
+
+def make(trials: int, *, max_blocks: int = 2, **search: str) -> DesignQueue:
+    return DesignQueue(_space(max_blocks), SearchConfig(trials=trials, **search))  # type: ignore[arg-type]
+
+
+def _space(max_blocks: int = 2) -> SearchSpace:
+    config = {"stages": 1, "max_blocks": max_blocks}
+    return make_space(config, InputShape(channels=1, height=8, width=8), 10)
+
+
+def live(num_rows: int, num_adaptive: int) -> list[TrialRecord]:
+    sources = [Source.RANDOMISED] * num_rows + [Source.ADAPTIVE] * num_adaptive
+    return [
+        TrialRecord(number=number, state=State.COMPLETE, source=source, decisions={})
+        for number, source in enumerate(sources)
+    ]
+
+
+def test_the_first_run_is_the_designs() -> None:
+    queue = make(4 * RUN_LENGTH, max_blocks=5)
+    assert queue.is_turn([])
+    assert queue.is_turn(live(RUN_LENGTH - 1, 0))
+    assert not queue.is_turn(live(RUN_LENGTH, 0))
+    assert queue.is_turn(live(RUN_LENGTH, RUN_LENGTH))
+
+
+def test_rows_fill_up_when_the_adaptive_trials_are_all_there() -> None:
+    queue = make(16, max_blocks=5)
+    assert queue.is_turn(live(2, 8))
+    assert not queue.is_turn(live(8, 2))
+
+
+def test_rows_come_in_order_and_those_of_a_former_owner_are_left_out() -> None:
+    first, second = make(16), make(16)
+    rows = [first.next() for _ in range(4)]
+    assert [number for _, number in rows] == [0, 1, 2, 3]
+    second.learn(None)
+    second.learn(1)
+    second.learn(0)
+    assert second.next() == rows[2]
+
+
+def test_planned_architectures_are_those_of_the_rows() -> None:
+    queue = make(12)
+    assert queue.planned == {queue.next()[0].spec_id for _ in range(6)}
+
+
+def test_the_design_of_a_small_space_leaves_the_rest_to_the_sampler() -> None:
+    # Nine patterns, and half of 100 trials are more.
+    assert not make(100).is_turn(live(9, 0))
+    assert make(100, goal="map").is_turn(live(9, 0))
+
+
+@pytest.mark.parametrize("goal", ["best", "map"])
+def test_a_share_of_all_or_nothing_never_changes_its_mind(goal: str) -> None:
+    queue = make(20, max_blocks=5, goal=goal)
+    turns = {queue.is_turn(live(number if goal == "map" else 0, number)) for number in range(9)}
+    assert turns == {goal == "map"}
+
+
+def test_rows_are_at_the_deepest_networks() -> None:
+    spec, _ = make(8).next()
+    assert spec.depths == (2,)
+    assert set(spec.kinds) <= set(Kind)

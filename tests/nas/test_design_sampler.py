@@ -1,0 +1,117 @@
+import itertools
+import threading
+
+import optuna
+import pytest
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import FixedTrial, TrialState
+
+from nas.design import design_rows
+from nas.design_sampler import DesignSampler
+from nas.errors import ConfigError
+from search_spaces import InputShape, Kind, make_space
+
+SPACE = make_space({"max_blocks": 2}, InputShape(channels=1, height=8, width=8), 10)
+PLAIN = SPACE.uniform(SPACE.deepest, Kind.NONE)
+
+
+def make(share: float = 0.5, seed: int = 0) -> DesignSampler:
+    return DesignSampler(RandomSampler(seed=1), SPACE, share=share, seed=seed)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_out_of_range_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match=rf"share must be in \[0, 1\], got share={share}"):
+        make(share)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1 / 3, 0.5, 0.7, 1.0])
+def test_the_share_holds_at_every_length(share: float) -> None:
+    sampler = make(share)
+    for length in range(1, 60):
+        rows = sum(sampler.is_design_row(number) for number in range(length))
+        assert abs(rows - share * length) < 1
+
+
+def test_rows_are_the_design_in_order_whoever_asks() -> None:
+    design = design_rows(list(PLAIN.places()), list(Kind), 3)
+    expected = [SPACE.decisions(PLAIN.with_kinds(row)) for row in itertools.islice(design, 50)]
+    backwards, forwards = make(seed=3), make(seed=3)
+    numbers = [number for number in range(100) if forwards.is_design_row(number)]
+    assert [forwards.row(number) for number in numbers] == expected
+    assert [backwards.row(number) for number in reversed(numbers)] == expected[::-1]
+    assert forwards.row(numbers[0] + 1) is None
+
+
+def test_rows_are_suggested_and_the_rest_is_the_bases() -> None:
+    study = optuna.create_study(sampler=make())
+    for _ in range(12):
+        trial = study.ask()
+        spec = SPACE.suggest(trial)
+        trial.suggest_float("weight", 0, 1)
+        study.tell(trial, 0.0)
+        row = make().row(trial.number)
+        if row is not None:
+            assert SPACE.decisions(spec) == row
+    depths = [trial.params["depth.stage1"] for trial in study.trials]
+    assert set(depths[::2]) == {2}
+    assert set(depths[1::2]) == {1, 2}
+
+
+def test_two_processes_on_one_storage_draw_one_design() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    first = optuna.create_study(storage=storage, sampler=make(1.0))
+    second = optuna.load_study(study_name=first.study_name, storage=storage, sampler=make(1.0))
+    asked = [SPACE.decisions(SPACE.suggest((first, second)[i % 2].ask())) for i in range(6)]
+    assert asked == [make(1.0).row(number) for number in range(6)]
+
+
+def test_threads_share_one_sampler() -> None:
+    sampler = make(1.0)
+    found: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: found.append([sampler.row(n) for n in range(60)]))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(rows == found[0] for rows in found)
+
+
+def test_the_base_hears_of_every_trial() -> None:
+    class Listening(RandomSampler):
+        heard: list[str]
+
+        def before_trial(self, study: object, trial: object) -> None:
+            self.heard.append("before")
+
+        def after_trial(
+            self, study: object, trial: object, state: TrialState, values: object
+        ) -> None:
+            self.heard.append(state.name)
+
+        def reseed_rng(self) -> None:
+            self.heard.append("reseed")
+
+    base = Listening()
+    base.heard = []
+    study = optuna.create_study(sampler=DesignSampler(base, SPACE))
+    study.optimize(lambda trial: float(SPACE.suggest(trial).num_blocks), n_trials=2)
+    study.sampler.reseed_rng()
+    assert base.heard == ["before", "COMPLETE", "before", "COMPLETE", "reseed"]
+
+
+def test_tpe_with_groups_is_a_base() -> None:
+    base = TPESampler(group=True, multivariate=True, n_startup_trials=2, seed=0)
+    study = optuna.create_study(sampler=DesignSampler(base, SPACE))
+    study.optimize(lambda trial: 1.0 / SPACE.suggest(trial).num_blocks, n_trials=12)
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_an_answer_may_be_fixed_by_hand() -> None:
+    row = make().row(0)
+    assert row is not None
+    assert SPACE.decisions(SPACE.suggest(FixedTrial(dict(row)))) == row

@@ -1,0 +1,60 @@
+import numpy as np
+
+from nas.known_specs import KnownSpecs, every_spec
+from search_spaces import InputShape, make_space
+from search_spaces.space import SearchSpace
+
+
+def _space(**config: int) -> SearchSpace:
+    return make_space(config, InputShape(channels=1, height=8, width=8), 10)
+
+
+def test_every_architecture_comes_once() -> None:
+    space = _space(stages=2, max_blocks=2)
+    specs = list(every_spec(space))
+    assert len(specs) == space.size == 144
+    assert len({spec.spec_id for spec in specs}) == 144
+    assert all(space.contains(spec) for spec in specs)
+
+
+def test_trials_of_an_architecture_are_counted_and_its_value_is_the_first() -> None:
+    known = KnownSpecs(_space())
+    assert known.num_trials("a") == 0
+    assert known.value("a") is None
+    for value in (None, 0.5, 0.25):
+        known.add("a", value)
+    assert known.num_trials("a") == 3
+    assert known.value("a") == 0.5
+
+
+def test_the_last_unknown_architecture_is_found() -> None:
+    space = _space(stages=2, max_blocks=2)
+    known = KnownSpecs(space)
+    # The rarest to be drawn: the deepest.
+    *others, last = sorted(every_spec(space), key=lambda spec: spec.depths)
+    for spec in others:
+        known.add(spec.spec_id, 1.0)
+    rng = np.random.default_rng(0)
+    assert known.sample(rng, busy=(), planned=()) == last
+    assert known.sample(rng, busy={last.spec_id}, planned=()) is None
+    assert known.sample(rng, busy=(), planned={last.spec_id}) is None
+
+
+def test_failed_architectures_come_again_when_nothing_else_is_left() -> None:
+    space = _space(stages=1, max_blocks=2)
+    known = KnownSpecs(space)
+    specs = list(every_spec(space))
+    for spec in specs:
+        known.add(spec.spec_id, None if spec is specs[5] else 1.0)
+    assert known.sample(np.random.default_rng(0), busy=(), planned=()) == specs[5]
+
+
+def test_a_large_space_is_not_enumerated() -> None:
+    space = _space(stages=3, max_blocks=5)
+
+    class Everything:
+        def __contains__(self, item: object) -> bool:
+            return True
+
+    known = KnownSpecs(space)
+    assert known.sample(np.random.default_rng(0), busy=Everything(), planned=()) is None

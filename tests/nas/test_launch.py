@@ -1,0 +1,122 @@
+import errno
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from optuna.exceptions import StorageInternalError
+
+from nas.config import StudyConfig
+from nas.errors import ConfigError, ResumeError, RunFolderError, StorageError
+from nas.launch import explain_trouble, remove_drafts, run_search, sigterm_as_interrupt
+from nas.run_folder import RunFolder
+from nas.storage import folder_lock
+from nas.study_run import SearchOptions
+from tests.nas.fake_pool import tiny_config
+
+OPTIONS = SearchOptions(with_report=False, with_export=False)
+
+
+def write_study(root: Path, config: StudyConfig) -> RunFolder:
+    """Make a run folder with a configuration and no trial."""
+    folder = RunFolder(root / config.name)
+    folder.check_usable()
+    folder.write_config(config)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"callbacks": [{"class_path": "missing.callback"}]},
+        {"sampler": {"class_path": "optuna.samplers.Tpe"}},
+        {"pruner": {"class_path": "optuna.pruners.MedianPruner", "init_args": {"n": 1}}},
+    ],
+)
+def test_a_class_that_cannot_be_made_is_told_before_the_study_exists(
+    tmp_path: Path, search: dict[str, object]
+) -> None:
+    with pytest.raises(ConfigError, match=r"search\.(callbacks|sampler|pruner)"):
+        run_search(tiny_config(**search), tmp_path, OPTIONS)
+    assert not RunFolder(tmp_path / "tiny").config.exists()
+    # Once it is mended, the same name can be used.
+    RunFolder(tmp_path / "tiny").check_usable()
+
+
+def test_a_study_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
+    write_study(tmp_path, tiny_config())
+    with pytest.raises(ResumeError, match=r"search\.seed=0, got search\.seed=1"):
+        run_search(tiny_config(seed=1), tmp_path, OPTIONS)
+
+
+def test_a_study_that_somebody_owns_is_left_alone(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, tiny_config())
+    before = sorted(folder.path.iterdir())
+    message = rf"owned by process {os.getpid()}\."
+    with folder_lock(folder.path), pytest.raises(RunFolderError, match=message):
+        run_search(tiny_config(), tmp_path, OPTIONS)
+    assert sorted(folder.path.iterdir()) == sorted([*before, folder.path / "owner.lock"])
+
+
+def test_a_folder_that_fails_is_explained_and_its_lock_freed(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, tiny_config())
+    # The logs cannot be written.
+    folder.logs.write_text("")
+    message = r"run folder '.*tiny' failed during the study: File exists\. Nothing already"
+    with pytest.raises(RunFolderError, match=message):
+        run_search(tiny_config(), tmp_path, OPTIONS)
+    with folder_lock(folder.path):
+        pass
+
+
+def test_a_full_disk_and_a_lost_server_are_explained(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with (
+        pytest.raises(RunFolderError, match=r"No space left on device.*repeat the command"),
+        explain_trouble(folder),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    lost = StorageInternalError("An exception is raised")
+    lost.__cause__ = ConnectionError("server closed\nthe connection")
+    with (
+        pytest.raises(StorageError, match="failed during the study: server closed the connection"),
+        explain_trouble(folder),
+    ):
+        raise lost
+
+
+def test_a_reader_of_the_output_that_goes_away_is_no_trouble_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BrokenPipeError), explain_trouble(RunFolder(tmp_path)):
+        raise BrokenPipeError
+
+
+def test_sigterm_is_an_interrupt_while_a_study_runs() -> None:
+    former = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is former
+
+
+def test_another_thread_leaves_signals_alone() -> None:
+    seen: list[object] = []
+
+    def look() -> None:
+        with sigterm_as_interrupt():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_half_written_checkpoints_of_killed_workers_go(tmp_path: Path) -> None:
+    for name in ("trial-0001.ckpt", "trial-0001.77.tmp", "repeat-0000-weights.ckpt"):
+        (tmp_path / name).write_bytes(b"")
+    remove_drafts(tmp_path)
+    remove_drafts(tmp_path / "none")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["repeat-0000-weights.ckpt", "trial-0001.ckpt"]

@@ -1,0 +1,188 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from nas.owner import Owner
+from nas.repeats_feed import (
+    Repeat,
+    RepeatsFeed,
+    anchor_name,
+    plan_anchors,
+    plan_equal_depth,
+    plan_finalists,
+)
+from nas.running import TrialsInTraining
+from nas.trials import Source, State
+from search_spaces.spec import Kind
+from tests.nas.fake_pool import FakePool, open_tiny, search, take_trials, tiny_config
+
+CONFIG = tiny_config(trials=4)
+SPACE = CONFIG.make_space()
+ANCHORS = plan_anchors(SPACE, 2)
+
+
+def open_repeats(folder: Path) -> TrialsInTraining:
+    trials = take_trials(open_tiny(folder, CONFIG), repeats=True)
+    trials.take_over()
+    return trials
+
+
+def feed_of(
+    trials: TrialsInTraining, source: Source, plan: Sequence[Repeat] | None
+) -> RepeatsFeed:
+    return RepeatsFeed(CONFIG, SPACE, trials, source, lambda: plan)
+
+
+def finalists(folder: Path, seeds: int = 2) -> list[Repeat]:
+    return plan_finalists(search(folder, CONFIG).trials.ended[:2], seeds)
+
+
+def test_anchors_are_plain_and_identity_at_every_depth_on_every_seed() -> None:
+    names = [repeat.name for repeat in ANCHORS]
+    assert names == ["plain-8"] * 2 + ["identity-8"] * 2 + ["plain-14"] * 2 + ["identity-14"] * 2
+    assert [repeat.replicate for repeat in ANCHORS[:4]] == [0, 1, 0, 1]
+    assert anchor_name(Kind.PROJECTION, ANCHORS[0].spec) == "projection-8"
+
+
+def test_anchors_are_trained_on_fresh_seeds_and_tested(tmp_path: Path) -> None:
+    trials = open_repeats(tmp_path)
+    pool = FakePool()
+    Owner(pool, [feed_of(trials, Source.ANCHOR, ANCHORS)]).run()
+    assert [r.state for r in trials.ended] == [State.COMPLETE] * 8
+    assert len({r.seed for r in trials.ended}) == 8
+    assert sorted(str(r.name) for r in trials.ended) == sorted(str(r.name) for r in ANCHORS)
+    assert all(work.test and not work.keep_weights and not work.supervised for work in pool.works)
+    assert {work.keys[0][:7] for work in pool.works} == {"repeat-"}
+    record = trials.ended[0]
+    assert record.metrics["test_accuracy"] == 0.75
+    assert record.decisions["skip.stage1.block1"] in ("none", "identity")
+
+
+def test_anchors_outside_the_space_still_say_what_they_are(tmp_path: Path) -> None:
+    config = tiny_config(space={"kinds": ["identity", "projection"]})
+    study = open_tiny(tmp_path, config)
+    trials = take_trials(study, repeats=True)
+    [plain, *_] = plan_anchors(study.space, 2)
+    feed = RepeatsFeed(config, study.space, trials, Source.ANCHOR, lambda: [plain])
+    Owner(FakePool(), [feed]).run()
+    assert trials.ended[0].decisions["skip.stage1.block1"] == "none"
+    assert study.repeats.trials()[0].params == {}
+
+
+def test_finalists_keep_their_weights_and_name_their_trial(tmp_path: Path) -> None:
+    planned = finalists(tmp_path)
+    trials = open_repeats(tmp_path)
+    pool = FakePool()
+    Owner(pool, [feed_of(trials, Source.FINALIST, planned)]).run()
+    assert all(work.test and work.keep_weights for work in pool.works)
+    found = {(r.of_trial, r.replicate, r.spec_id) for r in trials.ended}
+    assert found == {(p.of_trial, p.replicate, p.spec.spec_id) for p in planned}
+    searched = search(tmp_path, CONFIG).trials.ended
+    assert {r.seed for r in searched}.isdisjoint({r.seed for r in trials.ended})
+
+
+def test_what_was_done_is_not_done_again(tmp_path: Path) -> None:
+    first = open_repeats(tmp_path)
+    Owner(FakePool(), [feed_of(first, Source.ANCHOR, ANCHORS[:3])]).run()
+    again = open_repeats(tmp_path)
+    feed = feed_of(again, Source.ANCHOR, ANCHORS)
+    assert not feed.is_finished
+    assert feed.num_left == 5
+    Owner(FakePool(), [feed]).run()
+    assert len(again.ended) == 8
+    assert feed_of(open_repeats(tmp_path), Source.ANCHOR, ANCHORS).is_finished
+
+
+def test_nothing_begins_before_the_plan_is_known(tmp_path: Path) -> None:
+    feed = feed_of(open_repeats(tmp_path), Source.FINALIST, None)
+    assert feed.next() is None
+    assert feed.num_left is None
+    assert not feed.is_finished
+
+
+def test_a_lost_repeat_keeps_its_feed_unfinished_until_it_has_ended(tmp_path: Path) -> None:
+    trials = open_repeats(tmp_path)
+    feed = feed_of(trials, Source.ANCHOR, ANCHORS[:1])
+    work = feed.next()
+    assert work is not None
+    feed.lost(work.keys[0], "gone")
+    assert not feed.is_finished
+    pool = FakePool()
+    Owner(pool, [feed]).run()
+    [record] = trials.ended
+    assert (record.state, record.attempts) == (State.COMPLETE, 2)
+
+
+def test_the_last_repeat_of_all_is_not_forgotten_when_its_worker_is_lost(tmp_path: Path) -> None:
+    trials = open_repeats(tmp_path)
+    pool = FakePool(fate=lambda c, attempt: "lost" if attempt == 1 else "done")
+    Owner(pool, [feed_of(trials, Source.ANCHOR, ANCHORS)]).run()
+    assert [r.state for r in trials.ended] == [State.COMPLETE] * 8
+
+
+def test_a_repeat_that_is_lost_too_often_fails_and_ends_the_feed(tmp_path: Path) -> None:
+    trials = open_repeats(tmp_path)
+    feed = feed_of(trials, Source.ANCHOR, ANCHORS[:2])
+    Owner(FakePool(fate=lambda c, attempt: "lost"), [feed]).run()
+    assert [(r.state, r.reason) for r in trials.ended] == [(State.FAILED, "lost")] * 2
+
+
+def test_repeats_go_back_to_the_feed_of_their_own_kind(tmp_path: Path) -> None:
+    planned = finalists(tmp_path)
+    former = open_repeats(tmp_path)
+    lost = feed_of(former, Source.FINALIST, planned)
+    assert lost.next() is not None
+    # The next owner: the anchors' feed is asked first, and leaves the finalist alone.
+    trials = open_repeats(tmp_path)
+    anchors = feed_of(trials, Source.ANCHOR, ANCHORS[:1])
+    final = feed_of(trials, Source.FINALIST, planned)
+    pool = FakePool(num_workers=1)
+    Owner(pool, [anchors, final]).run()
+    sources = {r.number: r.source for r in trials.ended}
+    assert sources[0] is Source.FINALIST
+    for work in pool.works:
+        number = int(work.keys[0][-4:])
+        assert work.keep_weights is (sources[number] is Source.FINALIST)
+    assert [r.state for r in trials.ended] == [State.COMPLETE] * 5
+
+
+def test_a_repeat_that_is_planned_no_more_still_ends(tmp_path: Path) -> None:
+    planned = finalists(tmp_path)
+    assert feed_of(open_repeats(tmp_path), Source.FINALIST, planned[:1]).next() is not None
+    trials = open_repeats(tmp_path)
+    Owner(FakePool(), [feed_of(trials, Source.FINALIST, planned[2:])]).run()
+    assert [r.state for r in trials.ended] == [State.COMPLETE] * 3
+
+
+def test_a_plan_waits_for_the_feed_before_it(tmp_path: Path) -> None:
+    trials = open_repeats(tmp_path)
+    final = feed_of(trials, Source.FINALIST, finalists(tmp_path))
+    seen: list[int] = []
+
+    def plan() -> list[Repeat] | None:
+        if not final.is_finished:
+            return None
+        seen.append(len(trials.ended))
+        return plan_equal_depth(SPACE, ANCHORS[0].spec, 2)
+
+    later = RepeatsFeed(CONFIG, SPACE, trials, Source.ANCHOR, plan)
+    lose_last = FakePool(fate=lambda c, a: "lost" if (c.key, a) == ("repeat-0003", 1) else "done")
+    Owner(lose_last, [final, later]).run()
+    # All finalists had ended, the one that was lost included.
+    assert seen == [4]
+    assert len(trials.ended) == 6
+
+
+@pytest.mark.parametrize(
+    ("depths", "name"), [((2, 2, 2), "identity-14"), ((1, 2, 1), "identity-10 (1-2-1)")]
+)
+def test_the_rival_of_equal_depth_shares_an_anchors_name_only_if_it_is_one(
+    depths: tuple[int, ...], name: str
+) -> None:
+    winner = SPACE.uniform(depths, Kind.PROJECTION)
+    planned = plan_equal_depth(SPACE, winner, 2)
+    assert [repeat.name for repeat in planned] == [name] * 2
+    assert {repeat.spec for repeat in planned} == {SPACE.uniform(depths, Kind.IDENTITY)}
+    identities = {repeat.identity for repeat in ANCHORS}
+    assert {p.identity in identities for p in planned} == {depths == (2, 2, 2)}

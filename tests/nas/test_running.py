@@ -1,0 +1,254 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from nas.records import start_attributes
+from nas.running import Running, TrialsInTraining, is_ours
+from nas.sampling import parameters_of
+from nas.trials import Source, State
+from search_spaces.spec import Kind
+from tests.nas.fake_pool import (
+    Recorder,
+    make_epoch,
+    make_failure,
+    make_measurement,
+    open_tiny,
+    take_trials,
+    tiny_config,
+)
+from trainer.measurement import Reason
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> TrialsInTraining:
+    return take_trials(open_tiny(tmp_path, tiny_config()))
+
+
+def begin(trials: TrialsInTraining, *, wandb_id: str | None = None) -> Running:
+    """Create a trial and hand it to a worker."""
+    space = tiny_config().make_space()
+    spec = space.uniform(space.deepest, Kind.IDENTITY)
+    more = {"wandb_id": wandb_id or trials.next_wandb_id()}
+    attributes = start_attributes(spec, Source.ADAPTIVE, 7, 0.1, **more)
+    started = trials.store.start(*parameters_of(space, spec), attributes)
+    running = trials.begin(started, attributes)
+    trials.submit(running)
+    return running
+
+
+def reopen(trials: TrialsInTraining, watcher: Recorder | None = None) -> TrialsInTraining:
+    """Return the trials as the next owner takes them over."""
+    folder = Path(trials.store.storage._backend._file_path).parent  # type: ignore[attr-defined]
+    opened = take_trials(open_tiny(folder, tiny_config()), watcher=watcher)
+    opened.take_over()
+    return opened
+
+
+def test_a_candidate_has_the_key_spec_and_seed_of_its_trial(trials: TrialsInTraining) -> None:
+    running = begin(trials)
+    candidate = running.candidate
+    assert (candidate.key, candidate.seed) == ("trial-0000", 7)
+    assert candidate.spec == running.spec
+    assert running.record.state is State.RUNNING
+
+
+def test_the_wandb_id_follows_the_number_that_the_trial_really_got(
+    trials: TrialsInTraining,
+) -> None:
+    guessed = trials.next_wandb_id()
+    trials.store.study().enqueue_trial({"depth.stage1": 1})
+    running = begin(trials, wandb_id=guessed)
+    assert running.record.number == 1
+    assert running.record.wandb_id == trials.wandb_id(1)
+    assert trials.store.trials()[1].user_attrs["wandb_id"] == trials.wandb_id(1)
+
+
+def test_repeats_have_wandb_ids_of_their_own(tmp_path: Path) -> None:
+    study = open_tiny(tmp_path, tiny_config())
+    search, repeats = take_trials(study), take_trials(study, repeats=True)
+    assert search.wandb_id(3) == f"{study.search.uid}-0003"
+    assert repeats.wandb_id(3) == f"{study.search.uid}-repeat-0003"
+
+
+def test_an_end_is_persisted_before_anybody_hears_of_it(tmp_path: Path) -> None:
+    study = open_tiny(tmp_path, tiny_config())
+
+    class Looker(Recorder):
+        def ended(self, record: object) -> None:
+            assert study.search.trials()[0].state is TrialState.COMPLETE
+            super().ended(record)  # type: ignore[arg-type]
+
+    watcher = Looker()
+    trials = take_trials(study, watcher=watcher)
+    running = begin(trials)
+    trials.epoch(running.key, make_epoch(1, 0.5))
+    record = trials.done(running.key, make_measurement(running.candidate))
+    assert watcher.events == [("started", 0, 1), ("epoch", 0, 1), ("ended", 0, State.COMPLETE)]
+    assert trials.ended == [record]
+    assert trials.in_training == {}
+
+
+def test_the_checkpoint_goes_when_the_trial_has_ended(tmp_path: Path) -> None:
+    study = open_tiny(tmp_path, tiny_config())
+    trials = take_trials(study)
+    running = begin(trials)
+    checkpoint = study.folder.checkpoints / f"{running.key}.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"state")
+    trials.lost(running.key, "gone")
+    assert checkpoint.exists()
+    trials.submit(trials.retries.pop())
+    trials.done(running.key, make_measurement(running.candidate))
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_that_a_killed_owner_left_goes_with_the_next(tmp_path: Path) -> None:
+    study = open_tiny(tmp_path, tiny_config())
+    trials = take_trials(study)
+    running = begin(trials)
+    trials.done(running.key, make_measurement(running.candidate))
+    checkpoint = study.folder.checkpoints / f"{running.key}.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"state")
+    weights = study.folder.checkpoints / f"{running.key}-weights.ckpt"
+    weights.write_bytes(b"weights")
+    reopen(trials)
+    assert not checkpoint.exists()
+    assert weights.exists()
+
+
+def test_a_stopped_trial_is_pruned_with_its_last_value(trials: TrialsInTraining) -> None:
+    running = begin(trials)
+    outcome = make_measurement(running.candidate, 4, stopped_after=2)
+    record = trials.done(running.key, outcome)
+    assert record.state is State.PRUNED
+    assert record.value == outcome.last.val_log_loss
+    assert record.epochs_done == 2
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_failure_keeps_reason_message_and_epochs(
+    trials: TrialsInTraining, reason: Reason
+) -> None:
+    running = begin(trials)
+    record = trials.done(running.key, make_failure(running.candidate, reason, epochs=1))
+    assert (record.state, record.reason, record.epochs_done) == (State.FAILED, reason.value, 1)
+    assert record.value is None
+    assert str(record.message).startswith("DivergedError")
+    assert trials.store.trials()[0].user_attrs["result"]["traceback"] == "..."
+
+
+def test_a_value_that_is_no_number_is_a_failure_with_a_reason(trials: TrialsInTraining) -> None:
+    running = begin(trials)
+    measured = make_measurement(running.candidate)
+    last = replace(measured.last, val_log_loss=math.inf)
+    outcome = replace(measured, history=(*measured.history[:-1], last))
+    record = trials.done(running.key, outcome)
+    assert (record.state, record.reason) == (State.FAILED, "diverged")
+    assert record.message == "the metric must be finite, got val_log_loss=inf"
+
+
+def test_seconds_are_those_of_all_attempts(trials: TrialsInTraining) -> None:
+    resumed, failed = begin(trials), begin(trials)
+    record = trials.done(resumed.key, make_measurement(resumed.candidate, 4, resumed=3))
+    assert record.seconds == 2.0
+    # Two epochs in the history, one of them of this attempt: half a second before, 0.25 now.
+    trials.epoch(failed.key, make_epoch(2, 0.5))
+    record = trials.done(failed.key, make_failure(failed.candidate, epochs=2))
+    assert record.seconds == 0.75
+
+
+def test_epochs_that_are_told_again_replace_the_older_ones(trials: TrialsInTraining) -> None:
+    running = begin(trials)
+    for epoch, loss in ((1, 0.9), (2, 0.8), (1, 0.7)):
+        trials.epoch(running.key, make_epoch(epoch, loss))
+    assert [(e.epoch, e.train_loss) for e in running.history] == [(1, 0.7)]
+
+
+def test_an_attempt_is_counted_before_the_trial_waits_again(trials: TrialsInTraining) -> None:
+    running = begin(trials)
+    assert trials.lost(running.key, "gone") is None
+    assert trials.in_training == {}
+    assert [r.key for r in trials.retries] == [running.key]
+    assert trials.store.trials()[0].user_attrs["attempts"] == 2
+    assert reopen(trials).retries[0].record.attempts == 2
+
+
+@pytest.mark.parametrize("end", ["done", "lost", "report"])
+def test_a_trial_that_somebody_else_ended_stays_as_it_is(
+    trials: TrialsInTraining, end: str
+) -> None:
+    running = begin(trials)
+    trials.store.study().tell(0, 0.125)
+    if end == "report":
+        trials.report(running, 1, 0.5)
+        return
+    if end == "done":
+        record = trials.done(running.key, make_measurement(running.candidate))
+    else:
+        record = trials.lost(running.key, "gone")
+    assert record is not None
+    assert (record.state, record.value) == (State.COMPLETE, 0.125)
+    assert trials.in_training == {}
+    assert trials.retries == []
+
+
+def test_the_next_owner_takes_over_what_ended_and_what_runs(trials: TrialsInTraining) -> None:
+    first, second = begin(trials), begin(trials)
+    trials.done(first.key, make_measurement(first.candidate))
+    watcher = Recorder()
+    taken = reopen(trials, watcher)
+    assert [r.number for r in taken.ended] == [0]
+    assert [r.key for r in taken.retries] == [second.key]
+    assert taken.retries[0].candidate == second.candidate
+    # Nobody is told of what has ended before.
+    assert watcher.events == []
+
+
+def test_a_result_without_a_state_ends_the_trial(trials: TrialsInTraining) -> None:
+    first, second = begin(trials), begin(trials)
+    trials.done(first.key, make_measurement(first.candidate, 3, stopped_after=2))
+    stored = trials.store.trials()[0].user_attrs["result"]
+    trials.store.annotate(second.trial_id, {"result": stored})
+    taken = reopen(trials)
+    assert [r.state for r in taken.ended] == [State.PRUNED, State.PRUNED]
+    assert taken.retries == []
+
+
+def test_only_what_an_owner_began_is_ours(trials: TrialsInTraining) -> None:
+    begin(trials)
+    study = trials.store.study()
+    study.ask()
+    study.enqueue_trial({"depth.stage1": 1})
+    assert [is_ours(trial) for trial in trials.store.trials()] == [True, False, False]
+
+
+def test_a_claim_that_another_process_won_leaves_the_trial_to_it(
+    trials: TrialsInTraining,
+) -> None:
+    study = trials.store.study()
+    study.enqueue_trial({"depth.stage1": 1})
+    [waiting] = trials.store.trials(TrialState.WAITING)
+    theirs = study.ask()
+    assert trials.claim(waiting, {}, {}, {}) is None
+    taken = reopen(trials)
+    assert taken.retries == []
+    assert trials.store.trials()[theirs.number].state is TrialState.RUNNING
+    study.tell(theirs, 0.5)
+    assert trials.claim(waiting, {}, {}, {}) is None
+
+
+def test_a_refused_trial_fails_with_the_message_once(trials: TrialsInTraining) -> None:
+    trials.store.study().enqueue_trial({"depth.stage1": 77})
+    [waiting] = trials.store.trials(TrialState.WAITING)
+    trials.refuse(waiting, "no such depth")
+    trials.refuse(waiting, "no such depth")
+    [record] = trials.ended
+    assert (record.state, record.reason, record.message) == (
+        State.FAILED,
+        "error",
+        "no such depth",
+    )

@@ -1,0 +1,480 @@
+import itertools
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nas.config import StudyConfig
+from nas.design import design_rows
+from nas.errors import TrainingError
+from nas.owner import Owner
+from nas.records import to_records
+from nas.search_feed import MAX_FAILURES_IN_A_ROW, SearchFeed
+from nas.space_kinds import kinds_of
+from nas.trials import Source, State, TrialRecord
+from search_spaces.spec import Kind
+from tests.nas.fake_pool import FakePool, load, open_feed, search, tiny_config
+from trainer.measurement import Candidate
+
+ONE_STAGE = {"stages": 1, "min_blocks": 1, "max_blocks": 2}
+"""Twelve architectures, nine of them at the deepest networks."""
+PRUNER = {"class_path": "optuna.pruners.MedianPruner", "init_args": {"n_startup_trials": 2}}
+
+
+def records(folder: Path, config: StudyConfig) -> list[TrialRecord]:
+    """Read all trials as another process would."""
+    return to_records(load(folder, config).trials)
+
+
+def counted(trials: list[TrialRecord]) -> list[TrialRecord]:
+    return [trial for trial in trials if trial.state in (State.COMPLETE, State.PRUNED)]
+
+
+def run_until(feed: SearchFeed, pool: FakePool, num_ended: int) -> None:
+    """Let an owner work until so many trials have ended, then vanish."""
+
+    def stop() -> None:
+        if len(feed.trials.ended) >= num_ended and feed.trials.in_training:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        Owner(pool, [feed], stop).run()
+
+
+def test_exactly_the_total_is_complete_with_every_attribute(tmp_path: Path) -> None:
+    config = tiny_config(trials=9)
+    feed = search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert [trial.state for trial in found] == [State.COMPLETE] * 9
+    assert feed.num_counted == 9
+    assert feed.is_finished
+    for trial in found:
+        assert trial.value == trial.metrics["val_log_loss"] == trial.history[-1].val_log_loss
+        assert trial.spec is not None
+        assert trial.spec_id == trial.spec.spec_id
+        assert feed.trials.store.uid in str(trial.wandb_id)
+        assert str(trial.wandb_id).endswith(f"-{trial.number:04d}")
+    assert len({trial.seed for trial in found}) == 9
+
+
+def test_accuracy_is_the_value_where_it_is_the_metric(tmp_path: Path) -> None:
+    config = tiny_config(trials=2, metric="val/accuracy", direction="maximize")
+    search(tmp_path, config)
+    assert all(trial.value == trial.metrics["val_accuracy"] for trial in records(tmp_path, config))
+
+
+def test_a_trial_that_fails_for_good_is_replaced_and_stays_visible(tmp_path: Path) -> None:
+    config = tiny_config(trials=6)
+    pool = FakePool(fate=lambda c, _: "diverged" if c.key == "trial-0002" else "done")
+    search(tmp_path, config, pool)
+    found = records(tmp_path, config)
+    assert len(counted(found)) == 6
+    [failed] = [trial for trial in found if trial.state is State.FAILED]
+    assert (failed.number, failed.reason) == (2, "diverged")
+    assert "must be finite" in str(failed.message)
+
+
+def test_half_of_the_trials_are_design_rows_in_runs_of_equal_shape(tmp_path: Path) -> None:
+    config = tiny_config(trials=40)
+    search(tmp_path, config)
+    sources = [trial.source for trial in records(tmp_path, config)]
+    runs = [(source, len(list(group))) for source, group in itertools.groupby(sources)]
+    assert runs == [
+        (Source.RANDOMISED, 8),
+        (Source.ADAPTIVE, 8),
+        (Source.RANDOMISED, 8),
+        (Source.ADAPTIVE, 8),
+        (Source.RANDOMISED, 4),
+        (Source.ADAPTIVE, 4),
+    ]
+
+
+def test_design_rows_are_the_design_at_the_deepest_networks(tmp_path: Path) -> None:
+    config = tiny_config(trials=30, seed=5)
+    search(tmp_path, config)
+    rows = [r for r in records(tmp_path, config) if r.source is Source.RANDOMISED]
+    space = config.make_space()
+    plain = space.uniform(space.deepest, Kind.NONE)
+    design = design_rows(list(plain.places()), list(kinds_of(space)), 5)
+    expected = [plain.with_kinds(next(design)) for _ in rows]
+    assert [row.spec for row in rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "share"),
+    [({"goal": "best"}, 0.0), ({"goal": "map"}, 1.0), ({"mode": "effects"}, 1.0)],
+)
+def test_the_goal_sets_the_share_of_design_rows(
+    tmp_path: Path, given: dict[str, str], share: float
+) -> None:
+    config = tiny_config(trials=10, **given)
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert sum(r.source is Source.RANDOMISED for r in found) == share * 10
+
+
+def test_adaptive_trials_begin_at_random_over_all_depths(tmp_path: Path) -> None:
+    config = tiny_config(trials=20, goal="best", startup_trials=20)
+    search(tmp_path, config)
+    depths = [trial.decisions for trial in records(tmp_path, config)]
+    for stage in (1, 2, 3):
+        assert {d[f"depth.stage{stage}"] for d in depths} == {1, 2}
+
+
+def test_the_sampler_learns_from_design_rows_and_its_own_trials(tmp_path: Path) -> None:
+    config = tiny_config(trials=32, space={"stages": 2, "max_blocks": 3})
+    search(tmp_path, config)
+    adaptive = [r for r in records(tmp_path, config) if r.source is Source.ADAPTIVE]
+    # In the made-up task skips help; two of three blocks have one by chance.
+    assert _share_of_skips(adaptive[3:]) > 0.75
+
+
+def _share_of_skips(trials: list[TrialRecord]) -> float:
+    specs = [trial.spec for trial in trials if trial.spec is not None]
+    return sum(len(spec.skips) for spec in specs) / sum(spec.num_blocks for spec in specs)
+
+
+def test_the_same_seed_proposes_the_same_trials(tmp_path: Path) -> None:
+    config = tiny_config(trials=16)
+    first = search(tmp_path / "a", config).trials.ended
+    second = search(tmp_path / "b", config).trials.ended
+    assert [(r.spec_id, r.seed) for r in first] == [(r.spec_id, r.seed) for r in second]
+
+
+# Duplicates.
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_small_space_is_exhausted_without_training_anything_twice(
+    tmp_path: Path, sampler: str
+) -> None:
+    config = tiny_config(trials=12, space=ONE_STAGE, sampler=sampler)
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert len(found) == config.make_space().size == 12
+    assert len({trial.spec_id for trial in found}) == 12
+
+
+def test_a_failed_architecture_is_tried_again_where_no_other_is_left(tmp_path: Path) -> None:
+    config = tiny_config(trials=12, space=ONE_STAGE, goal="best")
+    failing: list[str] = []
+
+    def fate(candidate: Candidate, attempt: int) -> str:
+        if candidate.key == "trial-0003":
+            failing.append(candidate.spec.spec_id)
+            return "oom"
+        return "done"
+
+    search(tmp_path, config, FakePool(fate=fate))
+    found = records(tmp_path, config)
+    again = [trial for trial in found if trial.spec_id == failing[0]]
+    assert [trial.state for trial in again] == [State.FAILED, State.COMPLETE]
+    assert again[0].seed != again[1].seed
+    assert len({trial.spec_id for trial in counted(found)}) == 12
+
+
+def test_reseed_trains_an_architecture_again_on_another_seed(tmp_path: Path) -> None:
+    space = {"stages": 1, "max_blocks": 1}
+    config = tiny_config(trials=8, space=space, duplicates="reseed", goal="best")
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert len({trial.spec_id for trial in found}) < 8
+    assert len({trial.seed for trial in found}) == 8
+
+
+def test_a_design_of_all_trials_repeats_its_patterns_on_other_seeds(tmp_path: Path) -> None:
+    config = tiny_config(trials=12, space=ONE_STAGE, goal="map")
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert len({trial.spec_id for trial in found}) == 9
+    assert len({trial.seed for trial in found}) == 12
+
+
+# The next owner.
+
+
+def test_more_trials_go_on_with_the_same_design(tmp_path: Path) -> None:
+    once = search(tmp_path / "once", tiny_config(trials=24)).trials.ended
+    search(tmp_path / "twice", tiny_config(trials=10))
+    search(tmp_path / "twice", tiny_config(trials=24))
+    twice = records(tmp_path / "twice", tiny_config())
+    assert len(twice) == 24
+    assert [r.spec_id for r in once if r.source is Source.RANDOMISED] == [
+        r.spec_id for r in twice if r.source is Source.RANDOMISED
+    ]
+    assert len({r.spec_id for r in twice}) == 24
+
+
+def test_the_same_command_on_a_finished_study_trains_nothing(tmp_path: Path) -> None:
+    config = tiny_config(trials=4)
+    search(tmp_path, config)
+    pool = FakePool()
+    search(tmp_path, config, pool)
+    assert pool.works == []
+
+
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_what_ran_is_taken_up_under_the_same_number(tmp_path: Path, storage: str) -> None:
+    url = f"sqlite:///{tmp_path}/study.db" if storage == "sqlite" else storage
+    config = tiny_config(trials=6, storage=url)
+    pool = FakePool(fate=lambda c, a: "lost" if (c.key, a) == ("trial-0003", 1) else "done")
+    run_until(open_feed(tmp_path, config), pool, 3)
+    before = records(tmp_path, config)
+    running = [r for r in before if r.state is State.RUNNING]
+    assert running
+    assert before[3].attempts == 2
+    search(tmp_path, config, pool)
+    after = records(tmp_path, config)
+    assert [r.state for r in after] == [State.COMPLETE] * 6
+    assert [(r.number, r.spec_id, r.seed) for r in before] == [
+        (r.number, r.spec_id, r.seed) for r in after[: len(before)]
+    ]
+    assert after[3].attempts == 2
+
+
+def test_a_trial_with_a_result_and_no_state_is_not_trained_again(tmp_path: Path) -> None:
+    config = tiny_config(trials=4)
+    feed = open_feed(tmp_path, config)
+    run_until(feed, FakePool(), 2)
+    [running, *_] = [r for r in records(tmp_path, config) if r.state is State.RUNNING]
+    store = feed.trials.store
+    done = store.trials()[0]
+    # The former owner was killed between the two writes.
+    frozen = store.trials()[running.number]
+    store.annotate(frozen._trial_id, {"result": done.user_attrs["result"]})
+    pool = FakePool()
+    search(tmp_path, config, pool)
+    found = records(tmp_path, config)
+    assert [r.state for r in found] == [State.COMPLETE] * 4
+    assert found[running.number].value == done.value
+    trained = {candidate.key for work in pool.works for candidate in work.candidates}
+    assert f"trial-{running.number:04d}" not in trained
+
+
+def test_a_lost_trial_goes_on_and_then_fails_as_lost(tmp_path: Path) -> None:
+    config = tiny_config(trials=3, max_attempts=2)
+
+    def fate(candidate: Candidate, attempt: int) -> str:
+        return "lost" if candidate.key == "trial-0000" or attempt == 1 else "done"
+
+    feed = search(tmp_path, config, FakePool(fate=fate, epochs=5), ())
+    found = records(tmp_path, config)
+    assert found[0].state is State.FAILED
+    assert found[0].reason == "lost"
+    assert found[0].message == "worker 7 on cpu ended with signal 9, 2 times"
+    assert found[0].attempts == 2
+    assert [e.epoch for e in found[0].history] == [1, 2]
+    assert [r.attempts for r in counted(found)] == [2, 2, 2]
+    # Two epochs before, three after: the time of both attempts.
+    assert {r.seconds for r in counted(found)} == {2.5}
+    assert feed.num_counted == 3
+
+
+def test_ten_failures_in_a_row_end_the_search_with_their_reason(tmp_path: Path) -> None:
+    config = tiny_config(trials=20)
+    pool = FakePool(fate=lambda candidate, attempt: "oom")
+    message = r"At least one of 10 trials in a row .* the last one trial \d+ \(oom\): Diverged"
+    with pytest.raises(TrainingError, match=message):
+        search(tmp_path, config, pool)
+    assert pool.closed
+    found = records(tmp_path, config)
+    assert sum(r.state is State.FAILED for r in found) == MAX_FAILURES_IN_A_ROW
+
+
+# Pruning.
+
+
+@pytest.mark.parametrize("name", ["MedianPruner", "SuccessiveHalvingPruner"])
+def test_pruners_stop_adaptive_trials_only_and_leave_their_values(
+    tmp_path: Path, name: str
+) -> None:
+    options = {"MedianPruner": {"n_startup_trials": 2}, "SuccessiveHalvingPruner": {}}
+    pruner = {"class_path": f"optuna.pruners.{name}", "init_args": options[name]}
+    config = tiny_config(trials=30, epochs=4, pruner=pruner, sampler="random")
+    search(tmp_path, config)
+    study = load(tmp_path, config)
+    pruned = [t for t in study.trials if t.state is TrialState.PRUNED]
+    assert pruned
+    assert {t.user_attrs["source"] for t in pruned} == {"adaptive"}
+    for trial in pruned:
+        assert len(trial.intermediate_values) == len(trial.user_attrs["result"]["history"]) < 4
+        assert trial.value == list(trial.intermediate_values.values())[-1]
+    assert len(counted(records(tmp_path, config))) == 30
+    rows = [t for t in study.trials if t.user_attrs["source"] == "randomised"]
+    assert {len(t.intermediate_values) for t in rows} == {0}
+
+
+def test_only_trials_that_can_be_pruned_wait_for_answers(tmp_path: Path) -> None:
+    pool = FakePool()
+    config = tiny_config(trials=20, pruner=PRUNER)
+    search(tmp_path, config, pool)
+    sources = {r.number: r.source for r in records(tmp_path, config)}
+    for work in pool.works:
+        [candidate] = work.candidates
+        adaptive = sources[int(candidate.key[-4:])] is Source.ADAPTIVE
+        assert work.supervised is adaptive
+        assert not work.test
+        assert not work.keep_weights
+
+
+def test_a_trial_of_a_former_owner_is_still_pruned(tmp_path: Path) -> None:
+    config = tiny_config(trials=20, epochs=9, pruner=PRUNER, goal="best")
+    run_until(open_feed(tmp_path, config), FakePool(epochs=9), 3)
+    assert any(r.state is State.RUNNING for r in records(tmp_path, config))
+    pool = FakePool(epochs=9)
+    search(tmp_path, config, pool)
+    assert pool.works[0].supervised
+
+
+# Other processes on the same study.
+
+
+def test_enqueued_trials_are_taken_up_first_and_count(tmp_path: Path) -> None:
+    config = tiny_config(trials=4)
+    study = load(tmp_path, config)
+    wanted = {"depth.stage1": 1, "depth.stage2": 1, "depth.stage3": 2}
+    study.enqueue_trial({**wanted, "skip.stage1.block1": "projection"})
+    study.enqueue_trial(wanted)
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert [r.state for r in found] == [State.COMPLETE] * 4
+    assert wanted.items() <= found[0].decisions.items()
+    assert found[0].decisions["skip.stage1.block1"] == "projection"
+    assert wanted.items() <= found[1].decisions.items()
+    assert found[0].wandb_id == f"{open_feed(tmp_path, config).trials.store.uid}-0000"
+    assert load(tmp_path, config).trials[0].user_attrs["enqueued"] is True
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"skip.stage1.block1": "identiy"}, "must be one of"),
+        ({"depth.stage1": 1, "skip.stage1.block2": "none"}, "Only decisions that exist"),
+        ({"depth.stage1": 9}, "must be one of"),
+    ],
+)
+def test_an_enqueued_trial_outside_the_space_fails_with_its_reason(
+    tmp_path: Path, params: dict[str, int | str], message: str
+) -> None:
+    config = tiny_config(trials=3)
+    load(tmp_path, config).enqueue_trial(params)
+    feed = search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert found[0].state is State.FAILED
+    assert found[0].reason == "error"
+    assert message in load(tmp_path, config).trials[0].user_attrs["result"]["message"]
+    assert len(counted(found)) == feed.num_counted == 3
+    # Visible to this owner's report, and to the next one's.
+    assert [r.number for r in feed.trials.ended if r.state is State.FAILED] == [0]
+    again = open_feed(tmp_path, config)
+    assert [r.number for r in again.trials.ended if r.state is State.FAILED] == [0]
+    assert again.is_finished
+
+
+def test_an_enqueued_trial_that_was_half_claimed_waits_for_the_next_owner(tmp_path: Path) -> None:
+    config = tiny_config(trials=3)
+    load(tmp_path, config).enqueue_trial({"depth.stage1": 2})
+    feed = open_feed(tmp_path, config)
+    store = feed.trials.store
+    [waiting] = store.trials(TrialState.WAITING)
+    # The owner was killed after its first writes of the claim.
+    store.annotate(waiting._trial_id, {"enqueued": True})
+    store.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert [r.state for r in found] == [State.COMPLETE] * 3
+    assert found[0].decisions["depth.stage1"] == 2
+
+
+def test_a_copy_of_a_trial_is_trained_and_not_taken_for_finished(tmp_path: Path) -> None:
+    config = tiny_config(trials=2)
+    search(tmp_path, config)
+    study = load(tmp_path, config)
+    first = study.trials[0]
+    study.enqueue_trial(first.params, user_attrs=first.user_attrs)
+    more = tiny_config(trials=3)
+    feed = open_feed(tmp_path, more)
+    work = feed.next()
+    assert work is not None
+    assert work.keys == ("trial-0002",)
+    # The next owner trains it, since it has no result of its own.
+    search(tmp_path, more)
+    found = records(tmp_path, more)
+    assert found[2].state is State.COMPLETE
+    assert found[2].spec_id == found[0].spec_id
+    assert found[2].seed != found[0].seed
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_trials_of_other_processes_are_neither_counted_nor_touched(tmp_path: Path) -> None:
+    config = tiny_config(trials=3)
+    study = load(tmp_path, config)
+    asked = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+    told = study.ask()
+    study.tell(told, 0.0)
+    search(tmp_path, config)
+    found = records(tmp_path, config)
+    assert found[asked.number].state is State.RUNNING
+    assert [r.state for r in found[2:]] == [State.COMPLETE] * 3
+    again = open_feed(tmp_path, config)
+    assert again.num_counted == 3
+    assert again.is_finished
+    assert records(tmp_path, config)[asked.number].state is State.RUNNING
+
+
+def test_a_trial_that_somebody_else_ended_keeps_their_state(tmp_path: Path) -> None:
+    config = tiny_config(trials=3)
+
+    def fail_first(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        running = [t for t in study.get_trials() if t.state is TrialState.RUNNING]
+        if running and trial.number == 0:
+            study.tell(running[0].number, state=TrialState.FAIL)
+
+    search(tmp_path, config, FakePool(num_workers=2), callbacks=(fail_first,))
+    found = records(tmp_path, config)
+    assert found[1].state is State.FAILED
+    assert len(counted(found)) == 3
+
+
+# Callbacks.
+
+
+def test_stop_in_a_callback_ends_the_search_and_lets_trials_finish(tmp_path: Path) -> None:
+    config = tiny_config(trials=12)
+    seen: list[int] = []
+
+    def stop(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        seen.append(trial.number)
+        assert trial.state is TrialState.COMPLETE
+        assert trial.value is not None
+        if trial.number == 2:
+            study.stop()
+
+    feed = search(tmp_path, config, FakePool(num_workers=3), callbacks=(stop,))
+    found = records(tmp_path, config)
+    # Those in training when it was called are finished, and no other is begun.
+    assert seen == [0, 1, 2, 3, 4]
+    assert feed.is_finished
+    assert [r.state for r in found] == [State.COMPLETE] * 5
+
+
+def test_optunas_own_callback_for_a_total_works(tmp_path: Path) -> None:
+    callback = optuna.study.MaxTrialsCallback(4, states=(TrialState.COMPLETE,))
+    search(tmp_path, tiny_config(trials=12), FakePool(num_workers=1), callbacks=(callback,))
+    assert len(records(tmp_path, tiny_config())) == 4
+
+
+def test_an_error_in_a_callback_loses_nothing(tmp_path: Path) -> None:
+    config = tiny_config(trials=4)
+
+    def fail(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        raise LookupError("mine")
+
+    pool = FakePool()
+    with pytest.raises(LookupError, match="mine"):
+        search(tmp_path, config, pool, callbacks=(fail,))
+    assert pool.closed
+    assert records(tmp_path, config)[0].state is State.COMPLETE
+    search(tmp_path, config, pool)
+    assert [r.state for r in records(tmp_path, config)] == [State.COMPLETE] * 4

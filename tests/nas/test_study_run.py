@@ -1,0 +1,170 @@
+"""Whole studies on a pool without processes: what is trained, in which order, and what is said."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.config import StudyConfig
+from nas.devices import Slot
+from nas.errors import ExportError
+from nas.run import open_run
+from nas.run_folder import RunFolder
+from nas.study_run import SearchOptions, StudyRun
+from nas.trials import Source, State
+from search_spaces.spec import Kind
+from tests.nas.fake_pool import FakePool, Fate, open_tiny, tiny_config
+from trainer.measurement import Candidate
+
+SLOTS = [Slot(index=number, device="cpu", label="cpu") for number in (1, 2)]
+
+
+def run_study(
+    folder: Path,
+    config: StudyConfig,
+    *,
+    fate: Fate = lambda candidate, attempt: "done",
+    report: bool = True,
+    export: bool = False,
+) -> tuple[FakePool, str]:
+    """Run a study as its owner does; return its pool and what it printed."""
+    stream = io.StringIO()
+    pool = FakePool(epochs=config.recipe.epochs, fate=fate)
+    study = open_tiny(folder, config)
+    RunFolder(folder).write_config(config)
+    RunFolder(folder).write_environment(["cpu", "cpu"])
+    options = SearchOptions(with_report=report, with_export=export, stream=stream)
+    try:
+        StudyRun(study, SLOTS, options, make_pool=lambda study, slots: pool).run()
+    finally:
+        assert not (folder / "workers.json").exists()
+        assert pool.closed == bool(pool.works)
+    return pool, stream.getvalue()
+
+
+def sources(folder: Path) -> Counter[str]:
+    run = open_run(folder)
+    return Counter(record.source.value for record in [*run.records(), *run.repeats()])
+
+
+def test_search_anchors_report_and_conclusion_come_in_order(tmp_path: Path) -> None:
+    pool, said = run_study(tmp_path, tiny_config(trials=8))
+    assert sources(tmp_path) == {"randomised": 4, "adaptive": 4, "anchor": 8}
+    assert [work.keys[0][:6] for work in pool.works] == ["trial-"] * 8 + ["repeat"] * 8
+    lines = said.splitlines()
+    assert lines[0] == f"study    tiny in {tmp_path}"
+    assert lines[1].startswith("devices  2 workers on cpu")
+    assert lines[2].startswith("price    4 randomised trials at 14 layers")
+    assert lines[-1] == f"report   {tmp_path / 'report' / 'report.html'}"
+    timing = json.loads((tmp_path / "logs" / "timing.json").read_text())
+    assert timing["counts"]["search.tell"] == timing["counts"]["anchors.tell"] == 8
+    assert timing["workers"] == 2
+
+
+def test_without_report_and_export_only_the_search_is_done(tmp_path: Path) -> None:
+    _, said = run_study(tmp_path, tiny_config(trials=4), report=False)
+    assert sources(tmp_path) == {"randomised": 2, "adaptive": 2}
+    assert not (tmp_path / "report").exists()
+    assert said.splitlines()[-1] == f"done     {tmp_path}"
+
+
+@pytest.mark.parametrize("report", [True, False])
+def test_the_winner_is_compared_with_identity_at_its_own_depth(
+    tmp_path: Path, report: bool
+) -> None:
+    config = tiny_config(trials=8, goal="best", finalists=2, finalist_seeds=2)
+    # No weights were kept by the made-up trainings, so that the export cannot be made.
+    with pytest.raises(ExportError, match=r"The weights of repeat \d+ \(of trial \d+\) must be"):
+        run_study(tmp_path, config, report=report, export=True)
+    run = open_run(tmp_path)
+    finalists = [r for r in run.repeats() if r.source is Source.FINALIST]
+    assert Counter(r.of_trial for r in finalists) == dict.fromkeys(
+        {r.of_trial for r in finalists}, 2
+    )
+    assert len(finalists) == 4
+    assert run.ranking is not None
+    winner = run.ranking.winner.spec
+    assert winner is not None
+    rivals = [
+        r
+        for r in run.repeats()
+        if r.source is Source.ANCHOR and r.spec and r.spec.depths == winner.depths
+    ]
+    identity = run.config.make_space().uniform(winner.depths, Kind.IDENTITY)
+    assert Counter(r.spec_id for r in rivals)[identity.spec_id] == 2
+    # The report was written before the export failed.
+    assert (tmp_path / "report" / "report.html").is_file() is report
+
+
+def test_a_study_none_of_whose_trials_is_complete_still_ends(tmp_path: Path) -> None:
+    config = tiny_config(trials=3, goal="best", finalists=1)
+
+    def fate(candidate: Candidate, attempt: int) -> str:
+        return "lost" if candidate.key.startswith("repeat") else "done"
+
+    _, said = run_study(tmp_path, config, fate=fate, export=True)
+    repeats = open_run(tmp_path).repeats()
+    assert {r.state for r in repeats} == {State.FAILED}
+    assert {r.reason for r in repeats} == {"lost"}
+    assert "export" not in said.splitlines()[-1]
+
+
+def test_a_settled_study_trains_nothing_more(tmp_path: Path) -> None:
+    # With an effect worth having as large as this, eighteen rows settle everything.
+    settings: dict[str, Any] = {"space": {"stages": 2}, "sesoi": 10.0, "goal": "map"}
+    run_study(tmp_path, tiny_config(trials=18, **settings), report=False)
+    more = tiny_config(trials=24, until="settled", **settings)
+    pool, said = run_study(tmp_path, more, report=False)
+    assert pool.works == []
+    assert "resume   18 trials are done, 0 go on from their checkpoints, 6 to go" in said
+
+
+def test_a_study_that_is_not_settled_goes_on_to_its_total(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"space": {"stages": 2}, "goal": "map", "until": "settled"}
+    run_study(tmp_path, tiny_config(trials=2, **settings), report=False)
+    run_study(tmp_path, tiny_config(trials=5, **settings), report=False)
+    assert sum(sources(tmp_path).values()) == 5
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"kinds": ["identity", "projection"]},
+        {"kinds": ["none", "identity"]},
+        {"stages": 1, "max_blocks": 1},
+        {"min_blocks": 2, "max_blocks": 2},
+    ],
+)
+@pytest.mark.parametrize("trials", [1, 3])
+def test_every_space_and_every_total_ends_in_a_report(
+    tmp_path: Path, space: dict[str, Any], trials: int
+) -> None:
+    config = tiny_config(trials=trials, space=space, until="settled")
+    _, said = run_study(tmp_path, config)
+    assert (tmp_path / "report" / "report.html").stat().st_size > 0
+    assert said.splitlines()[-1].startswith("report   ")
+
+
+def test_a_wandb_that_cannot_be_written_costs_warnings_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(trials=2)
+    wandb = config.wandb.model_copy(update={"mode": "offline"})
+    config = config.model_copy(update={"wandb": wandb})
+    # Its folder cannot be made.
+    (tmp_path / "wandb").write_text("")
+    run_study(tmp_path, config)
+    assert [r.state for r in open_run(tmp_path).records()] == [State.COMPLETE] * 2
+    assert "warning: W&B" in capsys.readouterr().err
+
+
+def test_an_enqueued_mistake_is_in_the_report_as_a_failure(tmp_path: Path) -> None:
+    config = tiny_config(trials=2)
+    open_tiny(tmp_path, config).search.study().enqueue_trial({"depth.stage1": 99})
+    run_study(tmp_path, config)
+    table = (tmp_path / "report" / "trials.csv").read_text().splitlines()
+    assert sum("failed" in line for line in table) == 1
+    assert len(table) == 4
