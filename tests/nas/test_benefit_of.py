@@ -61,7 +61,9 @@ def test_smallest_effect_worth_having_is_the_users(records: list[TrialRecord]) -
 
 
 def test_a_table_without_direction_is_refused(records: list[TrialRecord]) -> None:
-    with pytest.raises(ConfigError, match=r"needs its direction, minimize or maximize, got direction=None"):
+    with pytest.raises(
+        ConfigError, match=r"needs its direction, minimize or maximize, got direction=None"
+    ):
         nas.skip_benefit([records[0].to_row()])
 
 
