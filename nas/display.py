@@ -55,6 +55,7 @@ class Display:
         self._training: dict[tuple[str, int], tuple[TrialRecord, EpochMetrics | None]] = {}
         self._ended: list[TrialRecord] = []
         self._answers: Answers | None = None
+        self._num_counted = 0
         self._start = time.monotonic()
         self._last = {"draw": 0.0, "answers": 0.0}
         self._is_gone = False
@@ -103,15 +104,17 @@ class Display:
         self._ended.append(record)
 
     def tick(self) -> None:
-        """Draw where it is time to."""
+        """Count the answers and draw, each where it is time to."""
         now = time.monotonic()
+        has_new = len(self._ended) != self._num_counted
+        if has_new and now - self._last["answers"] >= _ANSWERS_SECONDS:
+            self._last["answers"] = now
+            self._num_counted = len(self._ended)
+            self._answers = self._sources.answers(self._ended)
         pause = _REDRAW_SECONDS if self._live is not None else _PLAIN_SECONDS
         if now - self._last["draw"] < pause:
             return
         self._last["draw"] = now
-        if now - self._last["answers"] >= _ANSWERS_SECONDS:
-            self._last["answers"] = now
-            self._answers = self._sources.answers(self._ended)
         if self._live is None:
             self._print(self.line())
         else:
