@@ -1,0 +1,41 @@
+"""What the documentation says about files and commands must be so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("package", ["search_spaces", "trainer", "nas"])
+def test_architecture_names_every_file_once_and_no_other(package: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tables = "".join(block for block in text.split("\n\n") if block.startswith(f"| `{package}/`"))
+    named = re.findall(r"`([a-z_]+\.py|[a-z_]+/)`", tables)
+    listed = [name for name in named if name != f"{package}/"]
+    files = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
+    folders = {f"{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py")}
+    assert sorted(listed) == sorted(files | folders)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_command_of_the_documentation_exists() -> None:
+    from typer.main import get_command
+
+    from nas.cli import app
+
+    known = set(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+    words = {
+        word
+        for page in [*PAGES, ROOT / "runs" / "README.md"]
+        for word in re.findall(r"`nas ([a-z]+)", page.read_text(encoding="utf-8"))
+    }
+    assert words <= known
