@@ -61,14 +61,20 @@ def search(
     """
     from nas.config import StudyConfig, make_config
     from nas.config_file import load_config
+    from nas.errors import ConfigError
     from nas.launch import SearchOptions, run_search
     from nas.run import open_run
 
     if not isinstance(config, StudyConfig):
         if isinstance(config, str | Path):
             config = load_config(Path(config), {})
-        else:
+        elif config is None or isinstance(config, Mapping):
             config = make_config(config or {})
+        else:
+            raise ConfigError(
+                f"nas.search: config must be a StudyConfig, its keys, a YAML file or None, got "
+                f"{config!r}."
+            )
     options = SearchOptions(with_report=report, with_export=export)
     return open_run(run_search(config, Path(runs), options).path)
 

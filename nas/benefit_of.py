@@ -48,16 +48,22 @@ def skip_benefit_of(
     return skip_benefit(trials, repeats, context_from_rows(rows, direction=checked, sesoi=sesoi))
 
 
-def check_direction(direction: str | None) -> Direction:
+def check_direction(
+    direction: str | None, needs: str = "A table needs its direction,"
+) -> Direction:
     """Return the direction of a table.
+
+    Args:
+        direction: What was given.
+        needs: How the message begins.
 
     Raises:
         ConfigError: It is missing, or no direction.
     """
     if direction not in ("minimize", "maximize"):
         raise ConfigError(
-            f"A table needs its direction, minimize or maximize, got direction={direction!r}. Say "
-            "which way the column 'value' is better."
+            f"{needs} minimize or maximize, got direction={direction!r}. Say which way the column "
+            "'value' is better."
         )
     return direction
 

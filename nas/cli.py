@@ -1,12 +1,13 @@
 """The `nas` command: reads arguments, calls the library, prints; every other import is lazy."""
 
+import contextlib
 import functools
 import json
 import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -91,7 +92,7 @@ def search(
     wandb: Annotated[str | None, typer.Option(help="offline, online or disabled.")] = None,
     mode: Annotated[str | None, typer.Option(help="search, or effects: design rows only.")] = None,
     until: Annotated[
-        str | None, typer.Option(help="settled: stop when every answer is settled.")
+        str | None, typer.Option(help="settled: stop when every answer is precise.")
     ] = None,
     launcher: Annotated[str | None, typer.Option(help="local or ray.")] = None,
     no_report: Annotated[
@@ -139,11 +140,18 @@ def _search(config: Any, *, with_report: bool, with_export: bool) -> None:
     from nas.launch import SearchOptions, run_search
 
     options = SearchOptions(with_report=with_report, with_export=with_export)
-    try:
+    with _explained_interrupt(RUNS / config.name):
         run_search(config, RUNS, options)
+
+
+@contextlib.contextmanager
+def _explained_interrupt(folder: Path) -> Iterator[None]:
+    """Say after Ctrl-C how to go on."""
+    try:
+        yield
     except KeyboardInterrupt:
         print(
-            f"\nInterrupted; the study in {RUNS / config.name} is intact. Finished epochs are kept. "
+            f"\nInterrupted; the study in {folder} is intact. Finished epochs are kept. "
             f"Go on with:\n  {_same_command()}",
             file=sys.stderr,
         )
@@ -194,21 +202,22 @@ def report(
 def export(
     run: _Run = None,
     trial: Annotated[
-        int | None, typer.Option(help="A search trial that was retrained; default: the best.")
+        int | None,
+        typer.Option(help="A search trial, retrained first where it was not; default: the best."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
 ) -> None:
     """Export the best network, so that it runs without this toolkit."""
-    from nas.errors import ExportError
-    from nas.run import open_run
+    folder = _folder(run)
+    if trial is None:
+        from nas.run import export_best
 
-    opened = open_run(_folder(run))
-    result = opened.export(out, trial)
-    if result is None:
-        raise ExportError(
-            f"An export needs retrained finalists, got none in {str(opened.path)!r}. Run nas search "
-            f"--name {opened.config.name} without --no-export."
-        )
+        result = export_best(folder, out)
+    else:
+        from nas.launch import export_trial
+
+        with _explained_interrupt(folder):
+            result = export_trial(folder, trial, out)
     print(f"export   {result.folder}")
     print(f"proven   largest difference of logits {result.max_abs_difference:.2g}", end="")
     print("" if result.accuracy is None else f", test accuracy {result.accuracy:.1%}")

@@ -1,5 +1,8 @@
 """The configuration of a study: typed, complete, checked before anything starts; no torch here."""
 
+import functools
+import json
+import operator
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -27,6 +30,9 @@ RESUMABLE = (
     "wandb",
 )
 """What may differ between the command that started a study and the one that resumes it."""
+
+_PLACE = ("name", "storage")
+"""Where a study is, not what it is."""
 
 
 class ClassPath(BaseModel):
@@ -60,7 +66,9 @@ class SearchConfig(BaseModel):
     goal: Literal["best", "map", "both"] = "both"
     """What the trials are for: the best network, the skip map, or half for each."""
     until: Literal["settled"] | None = None
-    """`settled`: end as soon as every answer of the skip map is settled."""
+    """`settled`: end as soon as every answer of the skip map is known to within the smallest effect
+    worth having, whatever it says; without anchors (--no-report) that is `sesoi` or the metric's
+    floor."""
     metric: Literal["val/log_loss", "val/accuracy"] = "val/log_loss"
     """What is optimised, at the last epoch."""
     direction: Literal["minimize", "maximize"] = "minimize"
@@ -169,6 +177,18 @@ class StudyConfig(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for YAML and JSON."""
         return self.model_dump(mode="json")
+
+    def fixed(self) -> dict[str, Any]:
+        """Return what makes the study what it is, as JSON data: all but its place and `RESUMABLE`.
+
+        Trials of other settings must not be mixed with its own, from whatever folder they come.
+        """
+        # Through JSON, so that it equals what a storage gives back.
+        data = json.loads(json.dumps(self.to_dict()))
+        for path in (*_PLACE, *RESUMABLE):
+            *sections, key = path.split(".")
+            functools.reduce(operator.getitem, sections, data).pop(key)
+        return data
 
 
 def make_config(data: Mapping[str, Any]) -> StudyConfig:

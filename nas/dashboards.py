@@ -4,7 +4,6 @@ It runs in the writer's process (`nas.wandb_writer`), whose environment keeps ev
 the run folder (`nas.wandb_files`).
 """
 
-import base64
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -227,17 +226,7 @@ def _pictures(pictures: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _picture(content: str) -> Any:
-    """Return an image for a .png where Pillow is there, and HTML for everything else."""
-    if content.lstrip().startswith("<"):
-        return wandb.Html(content, inject=False)
-    path = Path(content)
-    if path.suffix != ".png":
-        return wandb.Html(path.read_text(encoding="utf-8"), inject=False)
-    try:
-        return wandb.Image(str(path))
-    except wandb.Error:
-        # W&B reads images with Pillow, which is not among our dependencies.
-        data = base64.b64encode(path.read_bytes()).decode()
-        return wandb.Html(
-            f'<img style="width:100%" src="data:image/png;base64,{data}">', inject=False
-        )
+    """Return SVG or HTML, given as text or as the path of a file; W&B shows both as a page."""
+    if not content.lstrip().startswith("<"):
+        content = Path(content).read_text(encoding="utf-8")
+    return wandb.Html(content, inject=False)

@@ -13,6 +13,8 @@ from trainer.measurement import EpochMetrics
 _REDRAW_SECONDS = 0.5
 _ANSWERS_SECONDS = 3.0
 _PLAIN_SECONDS = 15.0
+_MAX_SAID = 5
+"""So many failures are said one by one; all are in the report."""
 _NUMBER_AND_SOURCE = 21
 """Characters of a row's first two columns, with the gaps of all four."""
 
@@ -22,6 +24,9 @@ class Answers:
     """How many answers of the skip map are settled."""
 
     settled: int
+    """Decided, or precise."""
+    precise: int
+    """Known to within the smallest effect of interest, decided or not."""
     total: int
 
 
@@ -31,8 +36,8 @@ class DisplaySources:
 
     num_trials: int
     """Total of complete and pruned trials."""
-    num_repeats: int
-    """Total of anchor and finalist trainings."""
+    num_repeats: Callable[[], int]
+    """Total of anchor and finalist trainings, as far as it is known."""
     num_epochs: int
     direction: str
     answers: Callable[[Sequence[TrialRecord]], Answers | None]
@@ -56,6 +61,7 @@ class Display:
         self._ended: list[TrialRecord] = []
         self._answers: Answers | None = None
         self._num_counted = 0
+        self._num_said = 0
         self._start = time.monotonic()
         self._last = {"draw": 0.0, "answers": 0.0}
         self._is_gone = False
@@ -99,9 +105,13 @@ class Display:
         self._training[_key(record)] = (record, metrics)
 
     def ended(self, record: TrialRecord) -> None:
-        """Note an end."""
+        """Note an end; say at once why a trial failed, the first few times."""
         self._training.pop(_key(record), None)
         self._ended.append(record)
+        if record.state is State.FAILED and self._num_said < _MAX_SAID:
+            self._num_said += 1
+            why = " ".join((record.message or "no message").split())
+            self._say(f"trial {record.number} failed ({record.reason}): {why}")
 
     def tick(self) -> None:
         """Count the answers and draw, each where it is time to."""
@@ -121,6 +131,13 @@ class Display:
             table = self._table()
             self._draw(lambda: self._live.update(table, refresh=True))
 
+    def _say(self, text: str) -> None:
+        """Print a line that stays, above the live display where there is one."""
+        if self._live is None:
+            self._print(text)
+        else:
+            self._draw(lambda: self._live.console.print(text, markup=False, highlight=False))
+
     def line(self) -> str:
         """Return the state of the study in one line."""
         search = [r for r in self._ended if r.source in (Source.RANDOMISED, Source.ADAPTIVE)]
@@ -130,7 +147,7 @@ class Display:
         if failed := sum(r.state is State.FAILED for r in search):
             parts.append(f"{failed} failed")
         if repeats := len(self._ended) - len(search):
-            parts.append(f"{repeats}/{self._sources.num_repeats} repeats")
+            parts.append(f"{repeats}/{self._sources.num_repeats()} repeats")
         best = best_record(search, self._sources.direction)
         if best is not None:
             layers = f", {best.layers} layers" if best.layers is not None else ""
@@ -156,11 +173,11 @@ class Display:
             ProgressBar(total=self._sources.num_trials, completed=counted, width=32),
             f"{counted}/{self._sources.num_trials}",
         )
-        if self._sources.num_repeats:
+        if num_repeats := self._sources.num_repeats():
             bars.add_row(
                 "repeats",
-                ProgressBar(total=self._sources.num_repeats, completed=repeats, width=32),
-                f"{repeats}/{self._sources.num_repeats}",
+                ProgressBar(total=num_repeats, completed=repeats, width=32),
+                f"{repeats}/{num_repeats}",
             )
         training = Table.grid(padding=(0, 2))
         # Where the terminal is narrow, the network's name gives way.

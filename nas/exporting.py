@@ -7,7 +7,7 @@ from typing import Any
 from nas.config import StudyConfig
 from nas.errors import ExportError
 from nas.export import ExportRequest, ExportResult, SearchCost, write_export
-from nas.finalists import best_finalist
+from nas.finalists import Direction, best_finalist
 from nas.trials import Source, TrialRecord
 from search_spaces.drawing import draw_svg
 from search_spaces.spec import Kind
@@ -42,22 +42,37 @@ def export_winner(
     Raises:
         ExportError: There is no finalist, its weights are gone, or the proof failed.
     """
-    # Imported here: it needs scikit-learn and torch.
-    from trainer.datasets import load_data
-
     finalists = [record for record in repeats if record.source is Source.FINALIST]
-    candidates = [r for r in finalists if of_trial is None or r.of_trial == of_trial]
-    if not candidates:
-        raise ExportError(_no_finalist(finalists, of_trial))
-    chosen = best_finalist(candidates, config.search.direction).chosen
+    chosen = _choose(finalists, config.search.direction, of_trial)
     weights = checkpoints.load(weights_key(chosen))
-    if weights is None or chosen.spec is None or chosen.seed is None:
+    if weights is None:
         raise ExportError(
             f"The weights of repeat {chosen.number} (of trial {chosen.of_trial}) must be in "
             "checkpoints/, got none. Export another --trial."
         )
+    request = _request(config, chosen, weights, repeats, cost, environment)
+    return write_export(folder, request)
+
+
+def _request(
+    config: StudyConfig,
+    chosen: TrialRecord,
+    weights: bytes,
+    repeats: Sequence[TrialRecord],
+    cost: SearchCost,
+    environment: Mapping[str, Any],
+) -> ExportRequest:
+    """Put together what the export and its card are made from."""
+    # Imported here: it needs scikit-learn and torch.
+    from trainer.datasets import load_data
+
+    if chosen.spec is None or chosen.seed is None:
+        raise ExportError(
+            f"An export needs a repeat with its spec and seed, got repeat={chosen.number} without. "
+            "Export another --trial."
+        )
     data = load_data(config.data)
-    request = ExportRequest(
+    return ExportRequest(
         study=config.name,
         spec=chosen.spec,
         weights=weights,
@@ -67,7 +82,7 @@ def export_winner(
         recipe=config.recipe.model_dump(mode="json"),
         seed=chosen.seed,
         chosen=chosen,
-        finalists=finalists,
+        finalists=[record for record in repeats if record.source is Source.FINALIST],
         identity_anchor=_equal_depth(repeats, chosen),
         cost=cost,
         versions=_versions(environment),
@@ -78,7 +93,16 @@ def export_winner(
         test_images=data.test.images.numpy(),
         test_labels=data.test.labels.numpy(),
     )
-    return write_export(folder, request)
+
+
+def _choose(
+    finalists: Sequence[TrialRecord], direction: Direction, of_trial: int | None
+) -> TrialRecord:
+    """Return the best run of the best finalist, or of the architecture of one trial."""
+    wanted = {r.spec_id for r in finalists if of_trial is None or r.of_trial == of_trial}
+    if not wanted:
+        raise ExportError(_no_finalist(finalists, of_trial))
+    return best_finalist([r for r in finalists if r.spec_id in wanted], direction).chosen
 
 
 def _no_finalist(finalists: Sequence[TrialRecord], of_trial: int | None) -> str:

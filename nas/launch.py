@@ -1,6 +1,7 @@
-"""The search: prepare the folder, own the study, train until the total, report and export."""
+"""What owns a study while it trains: the search, and an export that needs fresh trainings."""
 
 import contextlib
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from nas.config import StudyConfig
 from nas.config_file import check_resume
 from nas.devices import list_gpus, plan_slots
 from nas.errors import RunFolderError, StorageError
-from nas.open_study import open_study
+from nas.export.request import ExportResult
+from nas.open_study import OpenStudy, folder_of, open_study
 from nas.run_folder import RunFolder
 from nas.storage import (
+    check_journal_is_there,
     folder_lock,
     journal_path,
     mend_journal,
@@ -23,7 +26,7 @@ from nas.storage import (
     without_password,
 )
 from nas.study_run import SearchOptions, StudyRun
-from nas.wandb_settings import resolve_wandb
+from nas.wandb_settings import WandbSettings, resolve_wandb, with_stored
 
 
 def run_search(config: StudyConfig, root: Path, options: SearchOptions) -> RunFolder:
@@ -43,10 +46,46 @@ def run_search(config: StudyConfig, root: Path, options: SearchOptions) -> RunFo
     """
     folder = RunFolder(root / config.name)
     callbacks = make_callbacks(config)
-    config = config.model_copy(update={"wandb": resolve_wandb(config.wandb)})
+    stored = folder.read_config() if folder.config.is_file() else None
+    wandb = config.wandb if stored is None else with_stored(config.wandb, stored.wandb)
+    config = config.model_copy(update={"wandb": resolve_wandb(wandb)})
+    # A worker that would never get a trial only costs its start.
     slots = plan_slots(config.search.workers, config.search.devices, list_gpus())
-    if folder.config.is_file():
-        check_resume(folder.read_config(), _as_stored(config))
+    slots = slots[: config.search.trials]
+    if stored is not None:
+        check_resume(stored, _as_stored(config))
+    with _own(folder, config) as study:
+        folder.write_config(config)
+        folder.write_environment([slot.label for slot in slots])
+        StudyRun(study, slots, options, callbacks).run()
+    return folder
+
+
+def export_trial(path: Path, number: int, out: Path | None = None) -> ExportResult:
+    """Train one search trial on fresh seeds, as the finalists were, and export it.
+
+    Args:
+        path: The run folder.
+        number: The search trial; it must be complete.
+        out: Folder of the export; None: the run folder's.
+
+    Raises:
+        UserError: The folder or the storage cannot be used, there is no such trial, or the export
+            could not be proven.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the study is intact, the same call goes on.
+    """
+    folder = folder_of(path)
+    config = folder.read_config()
+    wandb = resolve_wandb(with_stored(WandbSettings(), config.wandb))
+    config = config.model_copy(update={"wandb": wandb})
+    slots = plan_slots(config.search.workers, config.search.devices, list_gpus())
+    with _own(folder, config) as study:
+        return StudyRun(study, slots, SearchOptions()).export_trial(number, out)
+
+
+@contextlib.contextmanager
+def _own(folder: RunFolder, config: StudyConfig) -> Iterator[OpenStudy]:
+    """Hold the locks of a study that is opened, or made, to be written."""
     folder.check_usable()
     with (
         folder_lock(folder.path),
@@ -56,19 +95,19 @@ def run_search(config: StudyConfig, root: Path, options: SearchOptions) -> RunFo
     ):
         journal = journal_path(config.storage, folder.path)
         if journal is not None:
+            check_journal_is_there(journal, folder.logs)
             mend_journal(journal)
         study = open_study(folder, config)
-        folder.write_config(config)
-        folder.write_environment([slot.label for slot in slots])
-        remove_drafts(folder.checkpoints)
-        StudyRun(study, slots, options, callbacks).run()
-    return folder
+        remove_drafts(folder)
+        yield study
 
 
-def remove_drafts(checkpoints: Path) -> None:
-    """Remove what a worker left that was killed while it wrote a checkpoint."""
-    for draft in checkpoints.glob("*.tmp"):
+def remove_drafts(folder: RunFolder) -> None:
+    """Remove what was left by a kill while a checkpoint or an export was written."""
+    for draft in folder.checkpoints.glob("*.tmp"):
         draft.unlink(missing_ok=True)
+    for draft in folder.path.glob(".export.*.draft"):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _as_stored(config: StudyConfig) -> StudyConfig:

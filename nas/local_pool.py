@@ -147,10 +147,7 @@ class LocalPool:
         if not worker.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise PoolError(
-                    f"Workers must start, got {self._failed_starts} that ended at once (exit "
-                    f"status {code}). The last lines of {log}:\n{_tail(log)}"
-                )
+                raise PoolError(_why_no_start(self._failed_starts, code, log))
         self._workers[self._workers.index(worker)] = self._spawn(worker.slot)
         # A worker that ends by itself has written why.
         how = f"signal {-code}" if code < 0 else f"exit status {code} ({_tail(log, 1)})"
@@ -187,6 +184,19 @@ class LocalPool:
 
     def _log_path(self, slot: Slot) -> Path:
         return self._log_folder / f"worker-{slot.index}.log"
+
+
+def _why_no_start(times: int, code: int, log: Path) -> str:
+    """Say why workers do not start, and what to do."""
+    if code < 0:
+        return (
+            f"Workers must start, got {times} that were ended by signal {-code}; signal 9 often "
+            "means that memory ran out. Use fewer --workers and repeat the command."
+        )
+    return (
+        f"Workers must start, got {times} that ended at once (exit status {code}). Mend what the "
+        f"last lines of {log} say, then repeat the command:\n{_tail(log)}"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -1,6 +1,7 @@
 """Door 2: our candidates inside a user's own `study.optimize`, with any storage and pruner."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -51,6 +52,15 @@ class Objective:
             raise UserError(
                 f"Objective: metric must be one of {', '.join(METRICS)}, got metric={metric!r}."
             )
+        if not (space is None or isinstance(space, SearchSpace | Mapping)):
+            raise UserError(
+                f"Objective: space must be a SearchSpace, its configuration or None, got "
+                f"space={space!r}. Write {{'name': 'residual'}}."
+            )
+        if device != "cpu" and not device.startswith("cuda"):
+            raise UserError(
+                f"Objective: device must be 'cpu' or 'cuda:<number>', got device={device!r}."
+            )
         # Checked as a study's would be, with the same messages.
         checked = make_config(
             {
@@ -87,6 +97,7 @@ class Objective:
         from trainer.datasets import load_data
         from trainer.train import train
 
+        self._check_direction(trial)
         if self._data is None:
             self._data = load_data(self._data_name)
         spec = self.space.suggest(trial)
@@ -107,6 +118,15 @@ class Objective:
         if outcome.stopped:
             raise optuna.TrialPruned
         return float(getattr(outcome.last, METRICS[self._metric]))
+
+    def _check_direction(self, trial: optuna.Trial) -> None:
+        wanted = "minimize" if self._metric == "val/log_loss" else "maximize"
+        given = trial.study.direction.name.lower()
+        if given != wanted:
+            raise UserError(
+                f"Objective: a study of {self._metric} must have direction={wanted!r}, got "
+                f"direction={given!r}. Make it with optuna.create_study(direction={wanted!r})."
+            )
 
 
 class _ReportToTrial:

@@ -42,12 +42,9 @@ def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
     space = config.make_space()
     storage = open_storage(config.storage, folder.path)
     direction = config.search.direction
-    facts = {
-        "uid": secrets.token_hex(4),
-        "space": config.space,
-        "data": config.data,
-        "metric": config.search.metric,
-    }
+    # Samplers of another major version may propose otherwise from the same seed.
+    optuna_major = int(optuna.__version__.split(".")[0])
+    facts = {"uid": secrets.token_hex(4), **config.fixed(), "optuna": optuna_major}
     search = StudyStore(storage, config.name, direction, facts)
     repeats = StudyStore(storage, config.name + REPEATS, direction, {**facts, "uid": search.uid})
     return OpenStudy(folder=folder, config=config, space=space, search=search, repeats=repeats)

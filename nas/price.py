@@ -45,19 +45,15 @@ class Price:
     seconds: float
     """Estimated wall time of all trainings with the planned workers."""
 
-    @property
-    def num_trainings(self) -> int:
-        """All trainings."""
-        return self.num_randomised + self.num_adaptive + self.num_anchors + self.num_finalists
-
     def describe(self) -> str:
         """Return the price in two lines."""
         minutes = max(self.seconds / 60, 0.1)
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         return (
             f"{self.num_randomised} randomised trials at {self.layers} layers for the skip map, "
             f"{self.num_adaptive} adaptive trials for the best network,\n"
             f"{self.num_anchors} anchor and {self.num_finalists} finalist trainings on fresh "
-            f"seeds; {self.epochs} epochs each, about {minutes:.1f} min."
+            f"seeds; {epochs} each, about {minutes:.1f} min."
         )
 
 
@@ -69,7 +65,10 @@ def estimate_price(
     num_randomised = round(search.design_share * search.trials)
     num_adaptive = search.trials - num_randomised
     num_anchors = 2 * len(space.anchor_depths) * search.anchor_seeds if anchors else 0
-    num_finalists = (search.finalists + 1) * search.finalist_seeds if finalists else 0
+    num_finalists = 0
+    if finalists:
+        top = min(search.finalists, search.trials)
+        num_finalists = top * search.finalist_seeds + search.anchor_seeds
 
     def cost(depths: tuple[int, ...]) -> float:
         return training_seconds(space.uniform(depths, Kind.IDENTITY), recipe, facts)
@@ -89,26 +88,39 @@ def estimate_price(
     )
 
 
-def seconds_left(price: Price, ended: Sequence[TrialRecord], num_workers: int) -> float:
-    """Estimate the wall time to the end from what ended trainings took, s."""
+def seconds_left(
+    price: Price, ended: Sequence[TrialRecord], num_workers: int, num_repeats: int | None = None
+) -> float:
+    """Estimate the wall time to the end from what ended trainings took, s.
+
+    Args:
+        price: What the study costs as a whole.
+        ended: Trainings that have ended, of whatever source.
+        num_workers: Workers that share the rest.
+        num_repeats: All anchors and finalists, done ones included; None: as many as in the price.
+    """
     done = dict.fromkeys(Source, 0)
     spent = dict.fromkeys(Source, 0.0)
     for record in ended:
         if record.seconds is not None:
             done[record.source] += 1
             spent[record.source] += record.seconds
+    if num_repeats is None:
+        num_repeats = price.num_anchors + price.num_finalists
+    # Together, because the rival of the winner counts as an anchor once it is trained.
     planned = {
-        Source.RANDOMISED: price.num_randomised,
-        Source.ADAPTIVE: price.num_adaptive,
-        Source.ANCHOR: price.num_anchors,
-        Source.FINALIST: price.num_finalists,
+        (Source.RANDOMISED,): price.num_randomised,
+        (Source.ADAPTIVE,): price.num_adaptive,
+        (Source.ANCHOR, Source.FINALIST): num_repeats,
     }
     num_done = sum(done.values())
     overall = sum(spent.values()) / num_done if num_done else 0.0
     if not num_done:
         return price.seconds
     left = 0.0
-    for source, number in planned.items():
-        mean = spent[source] / done[source] if done[source] >= 3 else overall
-        left += max(number - done[source], 0) * mean
+    for sources, number in planned.items():
+        num_ended = sum(done[source] for source in sources)
+        seconds = sum(spent[source] for source in sources)
+        mean = seconds / num_ended if num_ended >= 3 else overall
+        left += max(number - num_ended, 0) * mean
     return left / num_workers

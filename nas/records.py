@@ -1,6 +1,7 @@
 """Between Optuna's frozen trials and our records: what is stored when a trial starts and ends."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -85,6 +86,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         params=attributes.get("params"),
         macs=attributes.get("macs"),
         gradient_norms=tuple(result.get("gradient_norms", ())),
+        ended_utc=_utc(trial.datetime_complete),
         device=result.get("device"),
         attempts=attributes.get("attempts", 1),
         wandb_id=attributes.get("wandb_id"),
@@ -117,6 +119,11 @@ def _own_attributes(trial: FrozenTrial) -> Mapping[str, Any]:
     if isinstance(result, Mapping) and isinstance(result.get("reason"), str):
         kept["result"] = {key: result.get(key) for key in ("reason", "message")}
     return kept
+
+
+def _utc(moment: datetime | None) -> str | None:
+    """Optuna keeps local time without a zone, which `astimezone` takes as such."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _source(word: str | None) -> Source:

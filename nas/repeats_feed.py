@@ -43,6 +43,9 @@ class Repeat:
 class RepeatsFeed:
     """Work that is planned as a whole: as soon as `plan` returns a list, its trainings are done.
 
+    The test split is measured for finalists and for full-identity anchors only, one of which is the
+    winner's rival: nothing else needs it, and nothing is chosen by it.
+
     Args:
         config: The study's configuration.
         space: Its search space.
@@ -70,6 +73,7 @@ class RepeatsFeed:
     @property
     def num_left(self) -> int | None:
         """Trainings not yet begun; None while the plan is not known."""
+        self._make_plan()
         return None if self._left is None else len(self._left)
 
     @property
@@ -91,7 +95,7 @@ class RepeatsFeed:
         return Work(
             candidates=[running.candidate],
             recipe=self._config.recipe.model_dump(mode="json"),
-            test=True,
+            test=self._source is Source.FINALIST or _is_full_identity(running.spec),
             keep_weights=self._source is Source.FINALIST,
         )
 
@@ -140,9 +144,10 @@ class RepeatsFeed:
         return self._trials.begin(started, attributes)
 
     def _attributes(self, repeat: Repeat) -> dict[str, Any]:
-        seed = child_seed(
-            self._config.search.seed, f"repeat {repeat.spec.spec_id}", repeat.replicate
-        )
+        # Named by the source: a finalist and an anchor of the same network are compared, and two
+        # equal trainings would count as independent ones.
+        name = f"{repeat.source.value} {repeat.spec.spec_id}"
+        seed = child_seed(self._config.search.seed, name, repeat.replicate)
         more: dict[str, Any] = {
             "replicate": repeat.replicate,
             "wandb_id": self._trials.next_wandb_id(),
@@ -188,8 +193,13 @@ def plan_finalists(records: Sequence[TrialRecord], num_seeds: int) -> list[Repea
 
 
 def plan_equal_depth(space: SearchSpace, winner: ArchitectureSpec, num_seeds: int) -> list[Repeat]:
-    """Plan the full-identity network of the winner's depths, to compare the winner with."""
+    """Plan the full-identity network of the winner's depths, to compare the winner with.
+
+    None is needed where that is the winner itself.
+    """
     spec = space.uniform(winner.depths, Kind.IDENTITY)
+    if spec == winner:
+        return []
     name = anchor_name(Kind.IDENTITY, spec)
     if winner.depths not in space.anchor_depths:
         name += f" ({'-'.join(map(str, winner.depths))})"
@@ -201,6 +211,10 @@ def plan_equal_depth(space: SearchSpace, winner: ArchitectureSpec, num_seeds: in
 
 def _identity(record: TrialRecord) -> tuple[str, str, int]:
     return (record.source.value, str(record.spec_id), record.replicate)
+
+
+def _is_full_identity(spec: ArchitectureSpec) -> bool:
+    return set(spec.kinds) == {Kind.IDENTITY}
 
 
 def _decisions(spec: ArchitectureSpec) -> dict[str, Any]:

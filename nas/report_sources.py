@@ -1,11 +1,10 @@
 """A report from a run folder, from a storage and a name, or from a table; no torch here."""
 
 from pathlib import Path
-from typing import cast
 
 import optuna
 
-from nas.benefit.context import Direction
+from nas.benefit_of import check_direction
 from nas.errors import ConfigError
 from nas.open_study import read_repeats, read_trials
 from nas.reporting import ReportInputs, WrittenReport, context_of_trials, write_report
@@ -68,7 +67,7 @@ def report_storage(
     trials, direction = read_trials(opened, name)
     repeats = read_repeats(opened, name)
     context = context_of_trials(
-        trials, direction=cast("Direction", direction), name=name, sesoi=sesoi
+        trials, direction=check_direction(direction), name=name, sesoi=sesoi
     )
     return write_report(
         out, ReportInputs(study=name, trials=trials, repeats=repeats, context=context)
@@ -82,14 +81,10 @@ def report_csv(csv: Path, direction: str | None, sesoi: float | None, out: Path)
         ConfigError: The direction is missing or no direction.
         TableError: The table cannot answer the question.
     """
-    if direction not in ("minimize", "maximize"):
-        raise ConfigError(
-            f"--csv needs --direction minimize or maximize, got direction={direction!r}. Say which "
-            "way the column 'value' is better."
-        )
+    checked = check_direction(direction, "--csv needs --direction")
     rows = read_trials_csv(csv)
     trials, repeats = split_repeats(rows)
-    context = context_from_rows(rows, direction=direction, name=csv.stem, sesoi=sesoi)
+    context = context_from_rows(rows, direction=checked, name=csv.stem, sesoi=sesoi)
     return write_report(
         out, ReportInputs(study=csv.stem, trials=trials, repeats=repeats, context=context)
     )

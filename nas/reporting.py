@@ -1,6 +1,7 @@
 """From trials to the report's files: `report.html`, `skip_benefit.json`, `trials.csv`, pictures."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from nas.benefit import BenefitContext, skip_benefit
 from nas.benefit.context import Direction
 from nas.config import StudyConfig
+from nas.errors import RunFolderError
 from nas.records import METRICS
 from nas.report import NextStep, ReportData, headline, render_report, skip_map_svg
 from nas.run_folder import write_whole
@@ -18,8 +20,6 @@ from nas.trials import State, TrialRecord
 from search_spaces.space import SearchSpace
 from search_spaces.spec import Kind
 from trainer.data import DataFacts
-
-REPORT_FILES = ("report.html", "skip_benefit.json", "skip_map.svg", "trials.csv", "repeats.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,6 @@ class ReportInputs:
     seconds: float | None = None
     """Wall time of the study."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    resume_command: str | None = None
-    """Command that adds trials, less the number."""
     num_workers: int = 1
 
 
@@ -51,9 +49,19 @@ class WrittenReport:
 
 
 def study_context(
-    config: StudyConfig, space: SearchSpace, environment: Mapping[str, Any], last_utc: str | None
+    config: StudyConfig,
+    space: SearchSpace,
+    environment: Mapping[str, Any],
+    folder: Path | None = None,
 ) -> BenefitContext:
-    """Return what the estimator must know of a study of ours."""
+    """Return what the estimator must know of a study of ours.
+
+    Args:
+        config: The study's configuration.
+        space: Its search space.
+        environment: Versions and devices of its last owner.
+        folder: Its run folder, for commands that go on with it.
+    """
     facts = config.facts()
     devices = environment.get("devices") or []
     return BenefitContext(
@@ -62,7 +70,6 @@ def study_context(
         unit="nats" if config.search.metric == "val/log_loss" else "fraction",
         study_name=config.name,
         tool_version=environment.get("tool"),
-        last_trial_utc=last_utc,
         dataset=facts.name,
         num_classes=facts.num_classes,
         split_seed=facts.split_seed,
@@ -75,8 +82,18 @@ def study_context(
         reference_depths=space.deepest,
         reference_spec=space.uniform(space.deepest, Kind.NONE),
         kinds=kinds_of(space),
+        run_folder=_typed(folder, config.name),
+        trials_asked=config.search.trials,
+        space_size=space.size,
         sesoi=config.search.sesoi,
     )
+
+
+def _typed(folder: Path | None, name: str) -> str | None:
+    """Return the run folder as commands find it; None where `--name` would not lead to it."""
+    if folder is None or folder.absolute().parts[-2:] != ("runs", name):
+        return None
+    return f"runs/{name}"
 
 
 def context_of_trials(
@@ -97,7 +114,13 @@ def _metric_of(trials: Sequence[TrialRecord]) -> str | None:
 
 
 def write_report(folder: Path, inputs: ReportInputs) -> WrittenReport:
-    """Estimate the skip map and write all files of the report; always, even from few trials."""
+    """Estimate the skip map and write all files of the report; always, even from few trials.
+
+    The map is no file of its own where no network is known, as for a bare table.
+
+    Raises:
+        RunFolderError: The folder cannot be written.
+    """
     benefit = skip_benefit(inputs.trials, inputs.repeats, inputs.context)
     data = ReportData(
         study=inputs.study,
@@ -111,37 +134,51 @@ def write_report(folder: Path, inputs: ReportInputs) -> WrittenReport:
         versions=inputs.versions,
         next_steps=next_steps(benefit, inputs),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "skip_benefit.json", json.dumps(benefit, indent=1) + "\n")
-    write_whole(folder / "report.html", render_report(data))
-    write_whole(folder / "skip_map.svg", skip_map_svg(data))
-    write_trials_csv(folder / "trials.csv", inputs.trials)
-    if inputs.repeats:
-        write_trials_csv(folder / "repeats.csv", inputs.repeats)
+    try:
+        _write_files(folder, data)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: the report's folder must be writable, got {error}. Give another one with "
+            "--out DIR."
+        ) from error
     return WrittenReport(folder=folder, benefit=benefit, headline=headline(benefit))
 
 
+def _write_files(folder: Path, data: ReportData) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "skip_benefit.json", json.dumps(data.benefit, indent=1) + "\n")
+    write_whole(folder / "report.html", render_report(data))
+    picture = skip_map_svg(data)
+    if picture:
+        write_whole(folder / "skip_map.svg", picture)
+    else:
+        # One of a former report would show other trials.
+        (folder / "skip_map.svg").unlink(missing_ok=True)
+    write_trials_csv(folder / "trials.csv", data.trials)
+    if data.repeats:
+        write_trials_csv(folder / "repeats.csv", data.repeats)
+
+
 def next_steps(benefit: Mapping[str, Any], inputs: ReportInputs) -> list[NextStep]:
-    """Say what would settle the rest: trials, minutes and the command."""
+    """Say what would settle the rest: trials, minutes and the command, or words without one."""
     settled = benefit.get("settled") or {}
-    more = settled.get("trials_to_rest")
+    step = settled.get("next")
     left = (settled.get("num_answers") or 0) - (settled.get("num_settled") or 0)
-    if inputs.resume_command is None or not more or left <= 0:
+    if not step or left <= 0:
         return []
-    share = _design_share(inputs.trials)
-    total = len(inputs.trials) + round(more / share)
+    hope = "as a first step" if step["is_first_step"] else "if effects are what they seem"
+    settles = f"the other {left} answers, {hope}" if left > 1 else f"the last answer, {hope}"
+    if step["total"] is None:
+        rows = step["design_rows"]
+        return [NextStep(words=f"Train about *{rows} more design rows* for {settles}.")]
     spent = [trial.seconds for trial in inputs.trials if trial.seconds is not None]
-    mean = sum(spent) / len(spent) if spent else None
+    minutes = step["trials"] * sum(spent) / len(spent) / inputs.num_workers / 60 if spent else None
+    name = shlex.quote(inputs.study)
     return [
         NextStep(
-            command=f"{inputs.resume_command} --trials {total}",
-            settles=f"the other {left} answers, if effects are what they seem",
-            trials=total - len(inputs.trials),
-            minutes=None if mean is None else more / share * mean / inputs.num_workers / 60,
+            command=f"nas search --name {name} --trials {step['total']}",
+            settles=settles,
+            trials=step["trials"],
+            minutes=minutes,
         )
     ]
-
-
-def _design_share(trials: Sequence[TrialRecord]) -> float:
-    randomised = sum(trial.source.value == "randomised" for trial in trials)
-    return max(randomised, 1) / max(len(trials), 1)

@@ -35,7 +35,7 @@ class Results:
         self.report: WrittenReport | None = None
         self.export: ExportResult | None = None
         self._environment = folder.read_environment()
-        self._context = study_context(config, self.space, self._environment, None)
+        self._context = study_context(config, self.space, self._environment, folder.path)
 
     @property
     def context(self) -> BenefitContext:
@@ -59,7 +59,9 @@ class Results:
         if not rows:
             return None
         found = settled(rows, self._context, anchors)
-        return Answers(settled=found.num_settled, total=found.num_answers)
+        return Answers(
+            settled=found.num_settled, precise=found.num_precise, total=found.num_answers
+        )
 
     def ranking(self, repeats: Sequence[TrialRecord]) -> Ranking | None:
         """Rank the finalists by their mean over fresh seeds; None without a finished one."""
@@ -85,7 +87,6 @@ class Results:
             recipe=self.config.recipe.model_dump(mode="json"),
             seconds=self.wall_seconds,
             versions=self.versions,
-            resume_command=f"nas search --name {self.config.name}",
             num_workers=self.num_workers,
         )
         self.report = write_report(folder or self.folder.report, inputs)
@@ -101,6 +102,8 @@ class Results:
         """
         if self.ranking(self.repeats) is None:
             return None
+        if of_trial is not None:
+            of_trial = self._retrained_as(of_trial)
         checkpoints = FolderCheckpoints(self.folder.checkpoints)
         self.export = export_winner(
             folder or self.folder.export,
@@ -116,6 +119,15 @@ class Results:
             of_trial,
         )
         return self.export
+
+    def _retrained_as(self, number: int) -> int:
+        """Return the number under which a trial's architecture was retrained, which may differ."""
+        spec_ids = {record.spec_id for record in self.trials if record.number == number}
+        for record in self.repeats:
+            is_same = record.source is Source.FINALIST and record.spec_id in spec_ids
+            if is_same and record.of_trial is not None:
+                return record.of_trial
+        return number
 
     def drop_spare_weights(self) -> None:
         """Keep the weights of each finalist's best run alone, so that disk use stays bounded."""

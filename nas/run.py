@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 
 from nas.benefit import skip_benefit
+from nas.errors import ExportError
 from nas.export import ExportResult
 from nas.finalists import Ranking
 from nas.open_study import folder_of, read_repeats, read_trials
@@ -84,10 +85,28 @@ class Run:
     ) -> ExportResult | None:
         """Write and prove the export of the best finalist, or of the finalists of one trial.
 
+        Nothing is trained here: `nas export RUN --trial N` first trains a trial on fresh seeds.
+
         Raises:
             ExportError: The proof failed, or there is no such finalist.
         """
         return self._results.write_export(Path(folder) if folder is not None else None, trial)
+
+
+def export_best(path: Path, out: Path | None = None) -> ExportResult:
+    """Write and prove the export of the best finalist of the study in a run folder.
+
+    Raises:
+        ExportError: There is no finalist, or the proof failed.
+    """
+    run = open_run(path)
+    result = run.export(out)
+    if result is None:
+        raise ExportError(
+            f"An export needs retrained finalists, got none in {str(run.path)!r}. Run nas search "
+            f"--name {run.config.name} without --no-export, or choose one trial with --trial."
+        )
+    return result
 
 
 def open_run(path: Path | str) -> Run:

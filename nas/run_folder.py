@@ -17,6 +17,7 @@ from nas.config_file import FORMAT, load_config, merge, read_yaml
 from nas.devices import num_cores
 from nas.errors import ConfigError, RunFolderError
 from nas.storage import without_password
+from nas.wandb_settings import with_stored
 from search_spaces.errors import UserError, did_you_mean
 
 _MIN_FREE_BYTES = 64 * 2**20
@@ -224,6 +225,10 @@ def resolve_config(path: Path | None, flags: Mapping[str, Any], runs: Path) -> S
     """
     config = load_config(path, flags)
     folder = RunFolder(runs / config.name)
-    if path is not None or not folder.config.is_file():
+    if not folder.config.is_file():
         return config
-    return make_config(merge(folder.read_config().to_dict(), flags))
+    stored = folder.read_config()
+    wandb = with_stored(config.wandb, stored.wandb)
+    if path is None:
+        config = make_config(merge(stored.to_dict(), flags))
+    return config.model_copy(update={"wandb": wandb})

@@ -110,7 +110,7 @@ class RunLog:
             benefit: Content of `skip_benefit.json`.
             trials: All trials of the study.
             repeats: All trials of its `.repeats`.
-            pictures: By name: the path of a .png, .svg or .html file, or SVG or HTML text.
+            pictures: By name: the path of an .svg or .html file, or SVG or HTML text.
             best: The export folder, which becomes the artifact `<study>-best`.
             benefit_file: `skip_benefit.json`, which becomes `<study>-skip-benefit`.
         """

@@ -14,6 +14,7 @@ from nas.feed import Watcher
 from nas.records import METRICS, result_attribute, to_record
 from nas.study_store import StartedTrial, StudyStore
 from nas.trials import State, TrialRecord
+from nas.wandb_content import run_id
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import CheckpointStore
 from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement, Reason
@@ -52,7 +53,7 @@ class TrialsInTraining:
 
     Args:
         store: The study.
-        prefix: First part of the keys, such as `trial`.
+        prefix: First part of the keys: `trial`, or `repeat` for the `.repeats` study.
         metric: What a trial's value is, such as `val/log_loss`.
         max_attempts: Starts of one trial before a lost worker counts as its failure.
         checkpoints: Where checkpoints are, to be deleted when a trial has ended.
@@ -138,7 +139,7 @@ class TrialsInTraining:
 
     def wandb_id(self, number: int) -> str:
         """Return the W&B run id of a trial."""
-        return f"{self.store.uid}-{self._infix}{number:04d}"
+        return run_id(self.store.uid, number, repeat=self._prefix != "trial")
 
     def submit(self, running: Running) -> None:
         """Note that a worker has it now."""
@@ -250,11 +251,6 @@ class TrialsInTraining:
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}-{number:04d}"
-
-    @property
-    def _infix(self) -> str:
-        """Keeps the W&B ids of repeats apart from those of the search."""
-        return "" if self._prefix == "trial" else f"{self._prefix}-"
 
 
 def _seconds_of_earlier_attempts(running: Running, outcome: Measurement | Failure) -> float:

@@ -154,8 +154,8 @@ class SearchFeed:
             raise TrainingError(
                 f"At least one of {MAX_FAILURES_IN_A_ROW} trials in a row must train, got only "
                 f"failures, the last one trial {record.number} ({record.reason}): "
-                f"{record.message}. Mend the cause (a lower recipe.lr, if they diverged) and "
-                "repeat the command, or choose another --name."
+                f"{(record.message or '').rstrip('.')}. If they diverged, choose another --name "
+                "with a lower recipe.lr; else mend the cause and repeat the command."
             )
 
     def _next_running(self) -> Running | None:

@@ -56,6 +56,8 @@ def describe_status(status: dict[str, Any]) -> str:
     for worker in status["workers"]:
         doing = ", ".join(worker["trials"]) or "idle"
         lines.append(f"worker   {worker['pid']} on {worker['device']}: {doing}")
+    if status["is_running"] and not status["workers"]:
+        lines.append("owner    running; nothing is in training now")
     if not status["is_running"]:
         unfinished = counts["running"] or status["repeats"]["running"]
         left = unfinished or done < status["target"]

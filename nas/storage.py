@@ -268,13 +268,20 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def storage_lock(url: str, study: str) -> Iterator[None]:
-    """Hold a study of a database server, so that owners on two machines exclude each other.
+    """Hold a study of a storage that other run folders may share.
 
-    Journals and SQLite files are held by the lock of their run folder.
+    A database server holds it for owners on all machines; beside an SQLite file or a journal of
+    its own lies a lock file, which the system lets go of when the process ends. The journal of a
+    run folder is held by the folder's lock.
 
     Raises:
         StorageError: Another owner holds the study.
     """
+    path = _shared_file(url)
+    if path is not None:
+        with _file_lock(path, study):
+            yield
+        return
     key = int.from_bytes(hashlib.sha256(f"nas:{study}".encode()).digest()[:7], "big")
     statements = {
         "postgresql": ("SELECT pg_try_advisory_lock(:key)", {"key": key}),
@@ -310,3 +317,60 @@ def storage_lock(url: str, study: str) -> Iterator[None]:
         # A server that has gone away has let go of the lock by itself.
         with contextlib.suppress(SQLAlchemyError):
             connection.close()
+
+
+def _shared_file(url: str) -> Path | None:
+    """Return the file of a storage outside of run folders; None for servers and `journal`."""
+    if url == "journal":
+        return None
+    if "://" not in url:
+        return Path(url)
+    if url.partition("://")[0].partition("+")[0] != "sqlite":
+        return None
+    name = url.partition("://")[2].partition("?")[0].removeprefix("/")
+    return Path(name) if name and name != ":memory:" else None
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path, study: str) -> Iterator[None]:
+    digest = hashlib.sha256(study.encode()).hexdigest()[:8]
+    lock = path.absolute().with_name(f"{path.name}.{digest}.owner.lock")
+    try:
+        file = lock.open("a", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"The folder of storage {str(path)!r} must be writable: {error.strerror}. Check that it "
+            "exists, and its permissions."
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StorageError(
+                f"A study may have one owner, got study {study!r} of {str(path)!r} owned by "
+                "another process. Wait for it, or choose another --name."
+            ) from None
+        yield
+
+
+def check_journal_is_there(path: Path, logs: Path) -> None:
+    """Refuse to start anew where a study has trained already and its journal is gone.
+
+    Args:
+        path: The journal.
+        logs: Folder of the study's logs, which say what was trained.
+
+    Raises:
+        StorageError: Trials have ended, and the journal is missing or empty.
+    """
+    if path.is_file() and path.stat().st_size > 0:
+        return
+    try:
+        has_trained = '"event": "end"' in (logs / "epochs.jsonl").read_text(encoding="utf-8")
+    except OSError:
+        has_trained = False
+    if has_trained:
+        raise StorageError(
+            f"A study that has trained must have its journal, got none in {str(path)!r}. Bring it "
+            "back from a copy, or choose another --name."
+        )

@@ -1,32 +1,30 @@
 """A study from the first trial to the export, as its owner runs it."""
 
+import contextlib
+import itertools
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TextIO
 
 from nas.callbacks import Callback
 from nas.devices import Slot, describe_plan
 from nas.display import Answers, Display, DisplaySources
 from nas.epoch_log import EpochLog
+from nas.errors import ConfigError, ExportError
+from nas.export.request import ExportResult
 from nas.feed import Feed, Watchers
-from nas.finalists import choose_finalists
 from nas.local_pool import LocalPool
 from nas.open_study import OpenStudy
 from nas.owner import Owner
+from nas.phases import Phases
 from nas.pool import WorkerPool
 from nas.price import estimate_price, seconds_left
-from nas.repeats_feed import (
-    Repeat,
-    RepeatsFeed,
-    plan_anchors,
-    plan_equal_depth,
-    plan_finalists,
-)
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
 from nas.timing import TimedFeed, Timing
-from nas.trials import Source, TrialRecord
+from nas.trials import State, TrialRecord
 from nas.worker_board import WorkerBoard
 from trainer.checkpoints import FolderCheckpoints
 
@@ -80,7 +78,6 @@ class StudyRun:
 
         self._study = study
         self._slots = list(slots)
-        self._make_pool = make_pool
         self._options = options
         self._timing = Timing(study.folder.timing)
         self._wandb = WandbWatcher(study, self._timing)
@@ -93,6 +90,10 @@ class StudyRun:
             finalists=options.with_export,
         )
         self._results = Results(study.folder, study.config)
+        self._pool = make_pool(study, self._slots)
+        self._board = WorkerBoard(study.folder.workers, self._pool)
+        self._watches_precision = False
+        self._is_precise = False
         self._display = Display(self._display_sources(), options.stream)
         watcher = Watchers(self._epoch_log, self._display, self._wandb)
         checkpoints = FolderCheckpoints(study.folder.checkpoints)
@@ -112,81 +113,100 @@ class StudyRun:
         )
         self._repeats = trials_of(study.repeats, "repeat")
         self._repeats.take_over()
+        self._phases = Phases(study, self._search, self._repeats, self._results.winner)
 
     def run(self) -> None:
         """Print plan and price, train, write report and export."""
+        with self._owned():
+            self._print_plan()
+            ended = self._learn()
+            if self._study.config.search.until == "settled":
+                self._watches_precision = True
+                # Before the first trial too: the same command again has nothing more to do.
+                self._count_answers(ended)
+            self._train(
+                self._phases.of_study(
+                    anchors=self._options.with_report, finalists=self._options.with_export
+                )
+            )
+            self._finish()
+
+    def export_trial(self, number: int, folder: Path | None = None) -> ExportResult:
+        """Train one search trial on fresh seeds, as a finalist, and export it.
+
+        What a former call or the search has trained of it is not trained again.
+
+        Raises:
+            ConfigError: There is no complete search trial of that number.
+            ExportError: No fresh training is complete, or the proof failed.
+        """
+        with self._owned():
+            trial = self._complete_trial(number)
+            search = self._study.config.search
+            self._print(
+                f"retrain  trial {number} on {search.finalist_seeds} fresh seeds, and the "
+                "full-identity network of its depth"
+            )
+            self._learn()
+            self._price = replace(self._price, num_randomised=0, num_adaptive=0)
+            self._train(self._phases.of_trial(trial))
+            self._results.load(self._search.trials.ended, self._repeats.ended)
+            self._board.write()
+            with self._timing.measure("export"):
+                result = self._results.write_export(folder, number)
+            if result is None:
+                raise ExportError(
+                    f"An export needs a complete fresh training, got none of trial={number}. Look "
+                    "at logs/ for why they failed, or export another --trial."
+                )
+            self._results.drop_spare_weights()
+            return result
+
+    @contextlib.contextmanager
+    def _owned(self) -> Iterator[None]:
+        """Close what was opened, and keep the board until nothing more is done."""
         # After Ctrl-C nobody wants to wait for W&B; the next owner writes what is missing.
         patience = _SECONDS_FOR_WANDB_AFTER_AN_INTERRUPT
         try:
-            self._print_plan()
-            ended = [*self._search.trials.ended, *self._repeats.ended]
-            self._display.learn(ended)
-            self._wandb.catch_up(ended)
-            self._train()
-            self._finish()
+            yield
             patience = _SECONDS_FOR_WANDB
         finally:
             self._wandb.close(patience)
             self._epoch_log.close()
             self._timing.write(len(self._slots))
+            self._board.remove()
 
-    def _train(self) -> None:
-        # Before the first trial too: the same command again has nothing more to do.
-        if self._study.config.search.until == "settled":
-            ended = [*self._search.trials.ended, *self._repeats.ended]
-            self._stop_if_settled(self._count_answers(ended))
-        feeds: dict[str, Feed] = {"search": self._search}
-        if self._options.with_report:
-            anchors = plan_anchors(self._study.space, self._study.config.search.anchor_seeds)
-            feeds["anchors"] = self._repeats_feed(Source.ANCHOR, lambda: anchors)
-        if self._options.with_export:
-            finalists = self._repeats_feed(Source.FINALIST, self._plan_finalists)
-            feeds["finalists"] = finalists
-            feeds["equal_depth"] = self._repeats_feed(
-                Source.ANCHOR, lambda: self._plan_equal_depth(finalists)
-            )
-        timed = [TimedFeed(feed, name, self._timing) for name, feed in feeds.items()]
+    def _learn(self) -> list[TrialRecord]:
+        """Show and log what former owners have ended."""
+        ended = [*self._search.trials.ended, *self._repeats.ended]
+        self._display.learn(ended)
+        self._wandb.catch_up(ended)
+        return ended
+
+    def _train(self, feeds: list[tuple[str, Feed]]) -> None:
+        timed = [TimedFeed(feed, name, self._timing) for name, feed in feeds]
         if all(feed.is_finished for feed in timed):
             return
-        pool = self._make_pool(self._study, self._slots)
-        board = WorkerBoard(self._study.folder.workers, pool)
-        try:
-            with self._display:
-                Owner(pool, timed, lambda: self._tick(board)).run()
-        finally:
-            board.remove()
+        with self._display:
+            Owner(self._pool, timed, self._tick).run()
 
-    def _tick(self, board: WorkerBoard) -> None:
+    def _tick(self) -> None:
         self._display.tick()
-        board.tick()
-        self._stop_if_settled(self._display.answers)
+        self._board.tick()
 
-    def _stop_if_settled(self, answers: Answers | None) -> None:
-        if self._study.config.search.until != "settled" or answers is None:
-            return
-        if 0 < answers.total == answers.settled:
-            self._search.stop()
-
-    def _repeats_feed(
-        self, source: Source, plan: Callable[[], Sequence[Repeat] | None]
-    ) -> RepeatsFeed:
-        return RepeatsFeed(self._study.config, self._study.space, self._repeats, source, plan)
-
-    def _plan_finalists(self) -> list[Repeat] | None:
-        if not self._search.is_finished:
-            return None
-        search = self._study.config.search
-        chosen = choose_finalists(self._search.trials.ended, search.finalists, search.direction)
-        return plan_finalists(chosen, search.finalist_seeds)
-
-    def _plan_equal_depth(self, finalists: RepeatsFeed) -> list[Repeat] | None:
-        if not finalists.is_finished:
-            return None
-        winner = self._results.winner(self._repeats.ended)
-        if winner is None or winner.spec is None:
-            return []
-        num_seeds = self._study.config.search.anchor_seeds
-        return plan_equal_depth(self._study.space, winner.spec, num_seeds)
+    def _complete_trial(self, number: int) -> TrialRecord:
+        complete = [
+            record
+            for record in self._search.trials.ended
+            if record.state is State.COMPLETE and record.spec is not None
+        ]
+        for record in complete:
+            if record.number == number:
+                return record
+        known = _ranges(record.number for record in complete) or "none yet"
+        raise ConfigError(
+            f"--trial must be a complete search trial, got trial={number}. Complete: {known}."
+        )
 
     def _finish(self) -> None:
         """Write what came out, and say it."""
@@ -194,14 +214,18 @@ class StudyRun:
         self._timing.write(len(self._slots))
         # The report first: an export that cannot be proven must not cost it.
         if self._options.with_report:
+            self._board.write()
             with self._timing.measure("report"):
                 self._results.write_report()
         if self._options.with_export:
+            self._board.write()
             with self._timing.measure("export"):
                 self._results.write_export()
             self._results.drop_spare_weights()
         with self._timing.measure("wandb.summary"):
             self._wandb.summary(self._results)
+        if self._watches_precision:
+            self._print(self._describe_looks())
         self._print("")
         self._print(self._results.conclusion())
 
@@ -226,11 +250,12 @@ class StudyRun:
         search = self._study.config.search
 
         def left(ended: Sequence[TrialRecord]) -> float:
-            return seconds_left(self._price, ended, len(self._slots))
+            num_repeats = self._phases.num_repeats
+            return seconds_left(self._price, ended, len(self._slots), num_repeats)
 
         return DisplaySources(
             num_trials=search.trials,
-            num_repeats=self._price.num_anchors + self._price.num_finalists,
+            num_repeats=lambda: self._phases.num_repeats,
             num_epochs=self._study.config.recipe.epochs,
             direction=search.direction,
             answers=self._count_answers,
@@ -239,8 +264,40 @@ class StudyRun:
 
     def _count_answers(self, ended: Sequence[TrialRecord]) -> Answers | None:
         with self._timing.measure("answers"):
-            return self._results.count_answers(ended)
+            answers = self._results.count_answers(ended)
+        if answers is not None:
+            self._stop_if_precise(answers)
+        return answers
+
+    def _stop_if_precise(self, answers: Answers) -> None:
+        """End the search once all is known precisely enough; never because something is decided.
+
+        Whoever looks often and stops at the first decision finds effects that are not there.
+        """
+        if not self._watches_precision or self._is_precise or self._search.is_finished:
+            return
+        self._timing.add("looks", 0.0)
+        if 0 < answers.total == answers.precise:
+            self._is_precise = True
+            self._search.stop()
+
+    def _describe_looks(self) -> str:
+        number = self._timing.counts.get("looks", 0)
+        looks = "1 look" if number == 1 else f"{number} looks"
+        if self._is_precise:
+            return f"until    every answer is precise; stopped after {looks}"
+        return f"until    some answers are not precise after {looks} at them"
 
     def _print(self, text: str) -> None:
         self._options.stream.write(text + "\n")
         self._options.stream.flush()
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return `0 to 4, 6` for 0, 1, 2, 3, 4 and 6."""
+    parts = []
+    # Numbers in a row have the same distance from their place in the list.
+    for _, group in itertools.groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
+        row = [number for _, number in group]
+        parts.append(str(row[0]) if len(row) == 1 else f"{row[0]} to {row[-1]}")
+    return ", ".join(parts)

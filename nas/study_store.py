@@ -33,11 +33,11 @@ class StudyStore:
         storage: Any Optuna storage.
         name: The study's name.
         direction: `minimize` or `maximize`.
-        facts: What the study is about (space, data, unique id); kept at creation and compared when
-            the study exists.
+        facts: What the study is (unique id, settings, versions), as JSON data; kept at creation,
+            and all but the id compared when the study exists.
 
     Raises:
-        ResumeError: The study exists and is of another space, data or version.
+        ResumeError: The study exists with other facts, or of another version.
     """
 
     def __init__(
@@ -67,10 +67,6 @@ class StudyStore:
     def uid(self) -> str:
         """Random id of the study, part of its W&B run ids."""
         return str(self.facts["uid"])
-
-    def study(self) -> optuna.Study:
-        """Return Optuna's view of the study."""
-        return optuna.load_study(study_name=self.name, storage=self.storage)
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Return trials in order of number, all or those in `states`."""
@@ -160,14 +156,15 @@ def _check_facts(
             where, old, new = _first_difference(key, stored.get(key), value)
             raise ResumeError(
                 f"Study {name!r} of this storage has {where}={old!r}, got {where}={new!r}. Choose "
-                "another --name."
+                "another --name, or go on with what it was started with."
             )
     return stored
 
 
 def _first_difference(key: str, old: Any, new: Any) -> tuple[str, Any, Any]:
-    """Say where two values differ, below a key where both are mappings."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        inner = min(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
-        return f"{key}.{inner}", old.get(inner), new.get(inner)
-    return key, old, new
+    """Say where two values differ, as deep as both are mappings; the first key by name."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return key, old, new
+    keys = old.keys() | new.keys()
+    inner = min(k for k in keys if k not in old or k not in new or old[k] != new[k])
+    return _first_difference(f"{key}.{inner}", old.get(inner), new.get(inner))

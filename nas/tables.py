@@ -19,6 +19,8 @@ _REQUIRED = ("trial", "state", "source", "value")
 _STATES = (State.COMPLETE, State.PRUNED, State.FAILED)
 _METRICS = ("val_log_loss", "val_accuracy", "train_loss", "test_log_loss", "test_accuracy")
 _INTEGERS = ("seed", "of_trial", "params", "macs", "epochs_done")
+_LARGEST = 1e50
+"""Values beyond it overflow when variances are compared."""
 _NUMBERS = ("lr", "seconds")
 _WORDS = ("name", "reason", "spec_id")
 _DECISION = re.compile(r"^(?:depth\.stage[1-9]\d*|(?:skip|span)\.stage[1-9]\d*\.block[1-9]\d*)$")
@@ -46,7 +48,11 @@ def read_trials_csv(path: Path) -> list[TrialRecord]:
             lines = [(reader.line_num, line) for line in reader]
     except FileNotFoundError:
         raise TableError(f"The table of trials must exist, got {str(path)!r}.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"{path}: must be readable CSV in UTF-8, got {error}. Save it again as CSV UTF-8."
+        ) from error
+    except (OSError, csv.Error) as error:
         raise TableError(f"{path}: must be readable CSV in UTF-8, got {error}.") from error
     return _records(str(path), columns, lines)
 
@@ -92,6 +98,13 @@ def _check_columns(path: str, columns: Sequence[str]) -> None:
             f"{path}: must hold a header and trials, got an empty file. Columns: "
             f"{', '.join(_REQUIRED)}, and one per decision such as skip.stage1.block1."
         )
+    if len(columns) == 1:
+        for mark, words in ((";", "';'"), ("\t", "tabs")):
+            if mark in columns[0]:
+                raise TableError(
+                    f"{path}, line 1: commas are needed between columns, got columns separated "
+                    f"by {words}. Save it again as comma-separated CSV."
+                )
     for name in columns:
         if name and columns.count(name) > 1:
             raise TableError(
@@ -178,6 +191,12 @@ class _Line:
             raise self._wrong(
                 column, "must be a finite number", "A trial without a result is state=failed."
             )
+        if abs(number) > _LARGEST:
+            raise self._wrong(
+                column,
+                f"must be a finite number below {_LARGEST:g}",
+                "A training that went astray is state=failed.",
+            )
         return number
 
     def _integer(self, column: str) -> int | None:
@@ -215,6 +234,7 @@ def _check_together(
 ) -> None:
     """Check what one line cannot tell: trial numbers, and which blocks have to exist."""
     first: dict[tuple[int, bool], int] = {}
+    named: dict[str, tuple[int, Mapping[str, Value]]] = {}
     plan = _common_plan(columns)
     for number, record in zip(numbers, records, strict=True):
         where = f"{path}, line {number}"
@@ -228,6 +248,14 @@ def _check_together(
             )
         first[key] = number
         _check_blocks(where, record, plan)
+        if record.spec_id is not None:
+            line, decisions = named.setdefault(record.spec_id, (number, record.decisions))
+            if decisions != record.decisions:
+                raise TableError(
+                    f"{where}: one spec_id must stand for one network, got spec_id="
+                    f"{record.spec_id!r} in lines {line} and {number} with other decisions. "
+                    "Remove the column or correct it."
+                )
 
 
 def _common_plan(columns: Sequence[str]) -> dict[int, int]:
@@ -269,8 +297,11 @@ def _check_blocks(where: str, record: TrialRecord, plan: Mapping[int, int]) -> N
 
 
 def write_trials_csv(path: Path, records: Iterable[TrialRecord]) -> None:
-    """Write trials so that `read_trials_csv` reads them back; decisions in network order."""
-    rows = [record.to_row() for record in records]
+    """Write trials so that `read_trials_csv` reads them back; decisions in network order.
+
+    Trials that wait or train are left out: they are no results, and tables hold none.
+    """
+    rows = [record.to_row() for record in records if record.state.is_finished]
     decisions = sorted({name for row in rows for name in row if _DECISION.match(name)}, key=_order)
     rest = dict.fromkeys(name for row in rows for name in row if name not in decisions)
     head = [*_REQUIRED, "seed", "lr"]

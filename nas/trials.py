@@ -75,6 +75,8 @@ class TrialRecord:
     macs: int | None = None
     gradient_norms: tuple[float, ...] = ()
     """Per block at initialisation, in network order."""
+    ended_utc: str | None = None
+    """When it ended, ISO 8601 in UTC to the second."""
     device: str | None = None
     attempts: int = 1
     wandb_id: str | None = None

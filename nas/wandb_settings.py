@@ -43,7 +43,7 @@ class WandbSettings(BaseModel):
     entity: str | None = None
     """W&B user or team; null: the default of the account."""
     runs: Literal["all", "finalists", "none"] = "all"
-    """Which trials become runs; the summary run is always written."""
+    """Which trials become runs; the summary run is written with each report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +57,31 @@ class Login:
     """Only where W&B would not find it again from the writer's environment."""
 
 
+def with_stored(settings: WandbSettings, stored: WandbSettings) -> WandbSettings:
+    """Take what flags and file did not say from the study that is resumed.
+
+    It still counts as not given, so that a variable of the environment, which means the command at
+    hand, wins over it.
+    """
+    given = settings.model_fields_set
+    values = stored.model_dump() | settings.model_dump(include=given)
+    return WandbSettings.model_construct(_fields_set=set(given), **values)
+
+
 def resolve_wandb(
     settings: WandbSettings, environ: Mapping[str, str] = os.environ
 ) -> WandbSettings:
     """Fill in from the environment what neither flag nor file said, and check the log-in.
 
     Args:
-        settings: From flags and file; a field given there wins over the environment.
+        settings: From flags and file; a field given there wins over the environment, which wins
+            over defaults and over what a resumed study has stored.
         environ: `WANDB_MODE`, `WANDB_PROJECT`, `WANDB_ENTITY` and the places of the key.
 
     Raises:
         ConfigError: `WANDB_MODE` is no mode, or the mode is online and there is no key.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = settings.model_dump()
     if word := environ.get("WANDB_MODE"):
         found["mode"] = _parse_mode(word)
     for name in ("project", "entity"):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nas.records import best_record
 from nas.trials import State, TrialRecord
 from nas.wandb_content import JOB_TYPES, StudyInfo
 
@@ -20,7 +21,7 @@ class StudySummary:
     trials: Sequence[TrialRecord]
     repeats: Sequence[TrialRecord]
     pictures: Mapping[str, str]
-    """SVG or HTML text, or the absolute path of a .png, .svg or .html file, by name."""
+    """SVG or HTML text, or the absolute path of a .svg or .html file, by name."""
     best: str | None = None
     """Absolute path of the export folder."""
     benefit_file: str | None = None
@@ -36,19 +37,24 @@ def answer_rows(benefit: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Yield one row per position: estimate and simultaneous bounds of each kind.
 
     Only randomised block-level effects against no shortcut; what is not identified is left out.
-    Where several depths were estimated, each has its own prefix.
+    Depth plans beside the reference have their own prefix.
     """
+    yield from _depth_rows("answer", benefit.get("effects") or ())
+    for other in benefit.get("other_depths") or ():
+        plan = "-".join(map(str, other["depth_plan"]))
+        yield from _depth_rows(f"answer_{plan}", other["effects"])
+
+
+def _depth_rows(prefix: str, table: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, float]]:
     effects = [
         effect
-        for effect in benefit.get("effects", ())
+        for effect in table
         if effect.get("estimand") == "AMCE" and effect.get("reference_kind", "none") == "none"
     ]
-    depths = {str(effect.get("depth")) for effect in effects}
-    rows: dict[tuple[str, int], dict[str, float]] = {}
+    rows: dict[int, dict[str, float]] = {}
     for effect in effects:
-        depth, position = str(effect.get("depth")), _position(effect, effects)
-        prefix = "answer" if len(depths) == 1 else f"answer_{depth}"
-        row = rows.setdefault((depth, position), {"answer/position": position})
+        position = _position(effect, effects)
+        row = rows.setdefault(position, {"answer/position": position})
         kind = effect["kind"]
         for key, field in (
             (kind, "estimate"),
@@ -57,7 +63,7 @@ def answer_rows(benefit: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         ):
             if effect.get(field) is not None:
                 row[f"{prefix}/{key}"] = effect[field]
-    for _, row in sorted(rows.items(), key=lambda item: item[0]):
+    for _, row in sorted(rows.items()):
         yield row
 
 
@@ -68,13 +74,10 @@ def study_summary(
     states = Counter(trial.state.value for trial in trials)
     summary: dict[str, Any] = {"headline": headline}
     summary |= {f"n_{state.value}": states[state.value] for state in State if state.is_finished}
-    answers = [e for e in benefit.get("effects", ()) if e.get("estimand") == "AMCE"]
-    settled = [e for e in answers if e.get("decision") not in (None, "inconclusive")]
-    summary |= {"n_answers": len(answers), "n_settled": len(settled)}
-    complete = [t for t in trials if t.state is State.COMPLETE and t.value is not None]
-    if complete:
-        sign = 1 if study.direction == "minimize" else -1
-        best = min(complete, key=lambda trial: sign * (trial.value or 0.0))
+    settled = benefit.get("settled") or {}
+    summary |= {f"n_{name}": settled.get(f"num_{name}") or 0 for name in ("answers", "settled")}
+    best = best_record(trials, study.direction)
+    if best is not None:
         summary |= {"best_trial": best.number, "best_value": best.value}
     return summary
 
@@ -94,13 +97,7 @@ def _position(effect: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -
     """Count blocks through the network from 1, also where positions have names."""
     if isinstance(effect["position"], int):
         return effect["position"]
-    places = sorted(
-        {
-            (other["stage"], other["block"])
-            for other in effects
-            if other.get("depth") == effect.get("depth")
-        }
-    )
+    places = sorted({(other["stage"], other["block"]) for other in effects})
     return places.index((effect["stage"], effect["block"])) + 1
 
 

@@ -31,11 +31,15 @@ class WorkerBoard:
         now = time.monotonic()
         if now - self._last >= _SECONDS:
             self._last = now
-            data = {"owner": os.getpid(), "workers": self._pool.describe()}
-            write_whole(self._path, json.dumps(data) + "\n")
+            self.write()
+
+    def write(self) -> None:
+        """Write now, as before something that takes long."""
+        data = {"owner": os.getpid(), "workers": self._pool.describe()}
+        write_whole(self._path, json.dumps(data) + "\n")
 
     def remove(self) -> None:
-        """Remove the file, since nobody trains any more."""
+        """Remove the file, since there is no owner any more."""
         self._path.unlink(missing_ok=True)
 
 

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nas.benefit.cautions import Facts, cautions
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.effects import Analysis, analyse, effect_rows
+from nas.benefit.effects import Analysis, analyse, can_decide, effect_rows
 from nas.benefit.estimates import ALPHA
 from nas.benefit.frame import Frame, make_frame
 from nas.benefit.incumbent import search_result
 from nas.benefit.jsonable import jsonable
+from nas.benefit.more_trials import more_trials
 from nas.benefit.places import BlockFacts, block_facts
 from nas.benefit.profile import best_set, ranking, trend
 from nas.benefit.retrainings import anchor_rows, noise, worthwhile
@@ -50,7 +52,8 @@ def skip_benefit(
     analysis = _analyse(frame, metric, limit["value"])
     effects = effect_rows(analysis, facts, frame.plan)
     spread = noise(rows, repeats, metric, layers)
-    found = Facts(rows, frame, analysis, context, spread, effects)
+    without = _without_failed(frame, metric, limit["value"], facts)
+    found = Facts(rows, frame, analysis, context, spread, effects, without)
     answers = count_settled(analysis)
     return jsonable(
         {
@@ -68,11 +71,16 @@ def skip_benefit(
             "rows": _row_counts(frame, metric),
             "noise": spread | {"residual_sd": _residual_sd(analysis)},
             "headline": next((row for row in effects if _is_headline(row)), None),
-            "effects": effects + _other_depths(frame, metric, limit["value"], context),
+            "effects": effects,
+            "without_failed": without,
+            "other_depths": _other_depths(frame, metric, limit["value"], context),
             "settled": {
                 "num_settled": answers.num_settled,
                 "num_answers": answers.num_answers,
                 "trials_to_rest": answers.trials_to_rest,
+                "num_precise": answers.num_precise,
+                "can_decide": analysis.can_decide,
+                "next": _next(rows, analysis, context),
             },
             "metrics": _metrics(frame, repeats, context, facts, layers),
             "interactions": [],
@@ -102,6 +110,29 @@ def _is_headline(row: dict[str, Any]) -> bool:
     return row["estimand"] == "AMCE_ALL" and row["kind"] == "skip"
 
 
+def _without_failed(
+    frame: Frame, metric: Metric, limit: float | None, facts: Sequence[BlockFacts]
+) -> dict[str, Any] | None:
+    """Return the effects from complete rows alone, where failed ones are counted as outcomes."""
+    scored = [row for row in frame.reference_rows if outcome_of(row, metric) is not None]
+    complete = [row for row in scored if row.state is not State.FAILED]
+    if len(complete) == len(scored):
+        return None
+    # The few that survive are a selection, and decide no more than all rows together.
+    analysis = analyse(
+        make_sample(complete, frame.places, metric),
+        frame.kinds,
+        limit,
+        may_decide=can_decide(make_sample(scored, frame.places, metric)),
+    )
+    effects = effect_rows(analysis, facts, frame.plan)
+    return {
+        "n_left_out": len(scored) - len(complete),
+        "headline": next((row for row in effects if _is_headline(row)), None),
+        "effects": effects,
+    }
+
+
 def _about(
     rows: Sequence[TrialRecord],
     repeats: Sequence[TrialRecord],
@@ -112,17 +143,22 @@ def _about(
     everything = [*rows, *repeats]
     seconds = [row.seconds for row in everything if row.seconds is not None]
     recipe = context.recipe
+    # Of rows that others trained we know neither the networks nor how kinds were drawn.
+    is_ours = bool(recipe)
     rates = {row.lr for row in rows if row.lr is not None} or {recipe.get("lr")}
     kinds = [kind.value for kind in frame.kinds]
     chances = dict.fromkeys(kinds, 1 / max(len(kinds), 1))
     return {
         "schema": SCHEMA,
-        "last_trial_utc": context.last_trial_utc,
+        "last_trial_utc": max(
+            (row.ended_utc for row in everything if row.ended_utc), default=None
+        ),
         "tool_version": context.tool_version,
         "study": {
             "name": context.study_name,
             "n_trials": len(rows),
-            "by_source": _count(row.source.value for row in everything),
+            "n_repeats": len(repeats),
+            "by_source": _count(row.source.value for row in rows),
             "by_status": _count(row.state.value for row in rows),
             "cost_s": sum(seconds) if seconds else None,
         },
@@ -143,8 +179,8 @@ def _about(
             "schedule": recipe.get("schedule"),
             "warmup": recipe.get("warmup_epochs"),
             "batch": recipe.get("batch_size"),
-            "norm": "batch",
-            "init": "he_normal_fan_out",
+            "norm": "batch" if is_ours else None,
+            "init": "he_normal_fan_out" if is_ours else None,
             "precision": recipe.get("precision"),
             "device": context.device,
         },
@@ -153,7 +189,9 @@ def _about(
         "reference_distribution": {
             "name": "uniform",
             "per_position_probs": {str(place): chances for place in frame.places},
-        },
+        }
+        if is_ours
+        else None,
     }
 
 
@@ -173,9 +211,24 @@ def _row_counts(frame: Frame, metric: Metric) -> dict[str, Any]:
         "randomised": len(rows),
         "used": len(rows) - len(left_out),
         "at_chance": diverged,
+        "complete": sum(row.state is State.COMPLETE for row in rows),
+        "failed": _count(row.reason or "unknown" for row in rows if row.state is State.FAILED),
         "left_out": _count(row.reason or row.state.value for row in left_out),
         "at_other_depths": len(frame.rows) - len(rows),
     }
+
+
+def _next(
+    rows: Sequence[TrialRecord], analysis: Analysis, context: BenefitContext
+) -> dict[str, Any] | None:
+    """Return the step that settles more; the total is for studies that a command goes on with."""
+    answers = count_settled(analysis)
+    step = more_trials(rows, analysis, context)
+    # More of the same would fail as well.
+    all_failed = bool(analysis.sample.diverged.any()) and not analysis.can_decide
+    if step is None or all_failed or answers.num_settled == answers.num_answers:
+        return None
+    return asdict(step) | ({"total": None} if context.run_folder is None else {})
 
 
 def _residual_sd(analysis: Analysis) -> float | None:
@@ -200,17 +253,18 @@ def _pair_test(analysis: Analysis) -> dict[str, Any] | None:
 def _other_depths(
     frame: Frame, metric: Metric, limit: float | None, context: BenefitContext
 ) -> list[dict[str, Any]]:
-    """Return the effects at the other depth plans that have enough rows for any."""
+    """Return the effects at each other depth plan that has enough rows for any."""
     if frame.is_pooled:
         limit = None
-    table = []
+    found = []
     for plan in frame.other_plans:
         places = places_of_depths(plan)
         rows = [row for row in frame.rows if depths_of(row) == plan]
         analysis = analyse(make_sample(rows, places, metric), frame.kinds, limit)
         if analysis.answers:
-            table += effect_rows(analysis, block_facts(places, context), plan)
-    return table
+            effects = effect_rows(analysis, block_facts(places, context), plan)
+            found.append({"depth_plan": list(plan), "effects": effects})
+    return found
 
 
 def _metrics(

@@ -1,5 +1,7 @@
-"""Warnings: what limits the map, and the command that would mend it, most important first."""
+"""Warnings: what limits the map, and what would mend it, most important first."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +12,16 @@ from nas.benefit.coding import effect_coding
 from nas.benefit.context import BenefitContext
 from nas.benefit.effects import Analysis
 from nas.benefit.frame import Frame
+from nas.benefit.models import SKIP
+from nas.benefit.more_trials import more_trials
 from nas.benefit.sample import KINDS
-from nas.benefit.settling import count_settled
-from nas.trials import Source, State, TrialRecord
+from nas.trials import State, TrialRecord
 from search_spaces.spec import Kind
 
 _MAX_VIF = 5.0
 _FEW_CLUSTERS = 30
 _MANY_FAILURES = 0.1
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Facts:
     context: BenefitContext
     noise: dict[str, Any]
     effects: Sequence[dict[str, Any]]
+    without_failed: dict[str, Any] | None = None
+    """The effects from complete rows alone."""
 
 
 def cautions(facts: Facts) -> list[dict[str, str]]:
@@ -60,31 +66,31 @@ def cautions(facts: Facts) -> list[dict[str, str]]:
 _Entry = tuple[str, str, str] | None
 
 
-def _search(facts: Facts, flags: str) -> str:
-    return f"nas search --name {facts.context.study_name} {flags}"
+def _new_study(facts: Facts, flags: str, ending: str, words: str) -> str:
+    """Return the command of a study like this one with other settings, or else the words."""
+    if facts.context.run_folder is None:
+        return words
+    folder, name = shlex.quote(facts.context.run_folder), facts.context.study_name
+    new = shlex.quote(_new_name(name, ending))
+    return f"nas search {folder}/config.yaml {flags} --name {new}"
 
 
-def _new_study(facts: Facts, flags: str, ending: str) -> str:
-    """Return the command of a study like this one with other settings."""
-    name = facts.context.study_name
-    # A bare table has no run folder whose configuration could be taken.
-    config = f"runs/{name}/config.yaml " if facts.context.recipe else ""
-    return f"nas search {config}{flags} --name {name}-{ending}"
+def _new_name(name: str, ending: str) -> str:
+    """Return a name that studies may have: letters, digits and ._- and at most 100 of them."""
+    ending = re.sub(r"[^A-Za-z0-9._-]", "", ending)
+    return f"{name[: _LONGEST_NAME - len(ending) - 1]}-{ending}"
 
 
 def _more_trials(facts: Facts) -> str:
-    """Return the command for the trials that would settle the rest, design share included."""
-    searched = [row for row in facts.rows if row.source in (Source.RANDOMISED, Source.ADAPTIVE)]
-    design = max(len(facts.frame.rows), 1)
-    rest = count_settled(facts.analysis).trials_to_rest
-    # Without an estimate yet: as many rows as two per column of the block model need.
-    if rest is None:
-        columns = facts.analysis.models.block_design.matrix.shape[1]
-        rest = max(2 * columns - facts.analysis.sample.num_rows, facts.analysis.sample.num_rows)
-    # Estimates from few rows can ask for the moon; four times as many is a step that helps.
-    rest = min(max(rest, 1), 3 * max(facts.analysis.sample.num_rows, 8))
-    total = len(searched) + int(np.ceil(rest * max(len(searched), 1) / design))
-    return _search(facts, f"--trials {total}")
+    """Say how to get the design rows that would settle more."""
+    step = more_trials(facts.rows, facts.analysis, facts.context)
+    if step is None:
+        return "Train design rows."
+    if facts.context.run_folder is None:
+        first = ", as a first step" if step.is_first_step else ""
+        return f"Train about {step.design_rows} more design rows{first}."
+    command = f"nas search --name {shlex.quote(facts.context.study_name)} --trials {step.total}"
+    return f"A first step: {command}" if step.is_first_step else command
 
 
 def _tpe_only(facts: Facts) -> _Entry:
@@ -94,7 +100,12 @@ def _tpe_only(facts: Facts) -> _Entry:
         "W_TPE_ONLY",
         "No trial comes from the random design. Trials that a sampler chose give biased effects, "
         "so the map is empty.",
-        _new_study(facts, "--mode effects", "effects"),
+        _new_study(
+            facts,
+            "--mode effects",
+            "effects",
+            "Train networks whose kinds are drawn at random, whatever did well before.",
+        ),
     )
 
 
@@ -111,8 +122,27 @@ def _failures(facts: Facts, failed: int, total: int) -> tuple[str, str, str]:
     return (
         "W_FAILURES",
         f"{failed} of {total} design rows failed; {scored} diverged and count as a network that "
-        f"guesses where its value is known, {failed - scored} are left out.",
-        _new_study(facts, f"--set recipe.lr={rate:.2g}", f"lr{rate:.2g}"),
+        f"guesses where its value is known, {failed - scored} are left out.{_both_ways(facts)}",
+        _new_study(
+            facts,
+            f"--set recipe.lr={rate:.2g}",
+            f"lr{rate:.2g}",
+            "Train the design again with a lower learning rate.",
+        ),
+    )
+
+
+def _both_ways(facts: Facts) -> str:
+    """Say what all skips do with and without the failed rows."""
+    alone = (facts.without_failed or {}).get("headline") or {}
+    counted = next(
+        (row for row in facts.effects if row["estimand"] == "AMCE_ALL" and row["kind"] == SKIP), {}
+    )
+    values = [row.get("estimate") for row in (alone, counted)]
+    if None in values:
+        return ""
+    return (
+        f" Without them any skip is worth {values[0]:.2g} on average, with them {values[1]:.2g}."
     )
 
 
@@ -135,7 +165,9 @@ def _pruned_rows(facts: Facts) -> _Entry:
         "W_PRUNED_ROWS",
         f"{pruned} design rows were pruned and are left out. Pruning removes bad networks, so "
         "effects look smaller than they are.",
-        _new_study(facts, "--mode effects", "effects"),
+        _new_study(
+            facts, "--mode effects", "effects", "Train the design rows to the end, unpruned."
+        ),
     )
 
 
@@ -146,7 +178,7 @@ def _pool_depth(facts: Facts) -> _Entry:
         "W_POOL_DEPTH",
         f"The design rows have {len(facts.frame.other_plans)} depth plans; effects are averages "
         "over them, blocks aligned from the start of their stage.",
-        _new_study(facts, "--mode effects", "effects"),
+        _new_study(facts, "--mode effects", "effects", "Train design rows of one depth plan."),
     )
 
 
@@ -239,7 +271,12 @@ def _noise_dominates(facts: Facts) -> _Entry:
         "W_NOISE_DOMINATES",
         f"Networks differ less from each other than one network does over its seeds (ratio "
         f"{ratio:.2f}), so single trials cannot rank them.",
-        _new_study(facts, f"--set recipe.epochs={epochs}", "long"),
+        _new_study(
+            facts,
+            f"--set recipe.epochs={epochs}",
+            "long",
+            "Train every network for more epochs, or more than once.",
+        ),
     )
 
 
@@ -251,7 +288,9 @@ def _interaction(facts: Facts) -> _Entry:
         "W_INTERACTION",
         f"Neighbouring skips change each other's effect (p = {test.p:.3f}); the map averages over "
         "the neighbours.",
-        _more_trials(facts),
+        "Read neighbour_conditional of each effect in skip_benefit.json."
+        if facts.analysis.models.block_design.with_pairs
+        else _more_trials(facts),
     )
 
 
@@ -278,7 +317,12 @@ def _lr_untuned(facts: Facts) -> _Entry:
         "W_LR_UNTUNED",
         f"All networks were trained with one learning rate ({rate:g}); plain networks often want "
         "a lower one, and then a skip's benefit is smaller.",
-        _new_study(facts, f"--mode effects --set recipe.lr={rate / 3:.2g}", f"lr{rate / 3:.2g}"),
+        _new_study(
+            facts,
+            f"--mode effects --set recipe.lr={rate / 3:.2g}",
+            f"lr{rate / 3:.2g}",
+            f"Train the design again with a learning rate of {rate / 3:.2g} and compare.",
+        ),
     )
 
 
@@ -301,7 +345,7 @@ def _param_confound(facts: Facts) -> _Entry:
         "W_PARAM_CONFOUND",
         f"A projection also adds parameters ({min(deltas):,.0f} to {max(deltas):,.0f} per block); "
         "its effect is that of both.",
-        f"nas show runs/{facts.context.study_name}",
+        "Read delta_params and delta_macs beside its effects in skip_benefit.json.",
     )
 
 
@@ -311,5 +355,5 @@ def _single_split(facts: Facts) -> _Entry:
     return (
         "W_SINGLE_SPLIT",
         "All networks saw one split of the data; how far effects depend on it is not known.",
-        f"nas report --csv other-split.csv --direction {facts.context.direction}",
+        "Repeat the study on another split of the data and compare the two maps.",
     )

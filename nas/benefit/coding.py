@@ -83,6 +83,37 @@ class BlockDesign:
         found[start : start + len(weights)] = weights
         return found
 
+    def contrast_given(
+        self, index: int, code: int, reference: int, *, neighbours_on: bool
+    ) -> np.ndarray | None:
+        """Return the contrast of two kinds where the blocks beside have skips, or have none.
+
+        A neighbour that is on has each of its skip kinds with equal weight. None without pairs
+        in the design, or where a kind does not occur.
+        """
+        found = self.contrast(index, code, reference)
+        if found is None or not self.with_pairs:
+            return None
+        levels = self.levels[index]
+        coding = effect_coding(len(levels))
+        own = coding[levels.index(code)] - coding[levels.index(reference)]
+        start = self.base.shape[1] + sum(group.shape[1] for group in self.groups)
+        for left, pair in enumerate(self.pairs):
+            if index in (left, left + 1):
+                beside = self._mean_coding(2 * left + 1 - index, on=neighbours_on)
+                if beside is None:
+                    return None
+                part = np.outer(own, beside) if index == left else np.outer(beside, own)
+                found[start : start + pair.shape[1]] = part.ravel()
+            start += pair.shape[1]
+        return found
+
+    def _mean_coding(self, index: int, *, on: bool) -> np.ndarray | None:
+        """Return the mean coding of a block's skip kinds, or that of none."""
+        levels = self.levels[index]
+        chosen = [number for number, code in enumerate(levels) if (code > 0) == on]
+        return effect_coding(len(levels))[chosen].mean(axis=0) if chosen else None
+
 
 @dataclass(frozen=True)
 class ShareDesign:

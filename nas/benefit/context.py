@@ -3,11 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from nas.finalists import Direction
 from search_spaces.spec import ArchitectureSpec, Kind
-
-Direction = Literal["minimize", "maximize"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +21,6 @@ class BenefitContext:
     """Unit of the metric, such as `nats`."""
     study_name: str = "table"
     tool_version: str | None = None
-    last_trial_utc: str | None = None
-    """When the last trial ended, ISO 8601."""
     dataset: str | None = None
     num_classes: int | None = None
     split_seed: int | None = None
@@ -32,7 +29,7 @@ class BenefitContext:
     num_val: int | None = None
     num_test: int | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the training recipe."""
+    """Fields of the training recipe; empty where others trained the rows, who know theirs."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Versions and machine, copied into the result."""
     device: str | None = None
@@ -43,6 +40,12 @@ class BenefitContext:
     per block."""
     kinds: tuple[Kind, ...] | None = None
     """Kinds of the space; None: those that occur in the rows."""
+    run_folder: str | None = None
+    """`runs/<name>` of a study that commands can go on with; None: remedies are words."""
+    trials_asked: int | None = None
+    """Total of complete and pruned trials that the study was asked for."""
+    space_size: int | None = None
+    """Number of architectures in the space."""
     sesoi: float | None = None
     """Smallest effect of interest in the metric's unit; None: see `Worthwhile`."""
     chance: Mapping[str, float] = field(default_factory=dict)

@@ -16,12 +16,16 @@ from nas.benefit.models import (
     fit_models,
     kind_questions,
 )
-from nas.benefit.neyman import difference_in_means
+from nas.benefit.neighbours import given_neighbours
+from nas.benefit.neyman import difference_in_means, difference_in_seconds
 from nas.benefit.places import BlockFacts
 from nas.benefit.sample import KINDS, Sample
 from search_spaces.spec import Kind
 
 BENEFIT, HARM, NEGLIGIBLE, INCONCLUSIVE = "benefit", "harm", "negligible", "inconclusive"
+
+_LEAST_COMPLETE = 1 / 3
+"""Share of the rows that must be complete before anything is decided."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Analysis:
     decisions: Mapping[Question, str]
     gates: Mapping[Question, bool]
     """Whether the level above lets the question be decided."""
+    can_decide: bool
+    """Whether the rows can decide anything, see `can_decide`."""
 
 
 def analyse(
@@ -47,19 +53,41 @@ def analyse(
     *,
     draws: int = DRAWS,
     live: bool = False,
+    may_decide: bool = True,
 ) -> Analysis:
-    """Estimate all levels and decide them in order; `live` leaves out KIND."""
+    """Estimate all levels and decide them in order.
+
+    Args:
+        sample: The rows.
+        kinds: Kinds of the space.
+        worthwhile: Smallest effect of interest.
+        draws: Bootstrap draws.
+        live: Whether to leave out KIND.
+        may_decide: Whether to decide at all; estimates are returned either way.
+    """
     models = fit_models(sample)
     questions = coarse_questions(sample, kinds) + block_questions(sample, kinds)
     if not live:
         questions += kind_questions(sample, kinds)
     answers = answer(models, questions, draws)
-    gates = _gates(questions, answers)
+    may_decide = may_decide and can_decide(sample)
+    gates = _gates(questions, answers) if may_decide else dict.fromkeys(questions, False)
     decisions = {
         question: decide(answers.get(question), worthwhile) if gates[question] else INCONCLUSIVE
         for question in questions
     }
-    return Analysis(sample, models, tuple(questions), answers, worthwhile, decisions, gates)
+    return Analysis(sample, models, tuple(questions), answers, worthwhile, decisions, gates, may_decide)
+
+
+def can_decide(sample: Sample) -> bool:
+    """Say whether these outcomes can tell kinds apart at all.
+
+    Rows that diverged all have the value of a network that guesses. Where they are most of the
+    rows, or where all values are one, intervals are narrow because nothing was measured.
+    """
+    num_complete = int((~sample.diverged).sum())
+    enough = num_complete > 0 and num_complete >= _LEAST_COMPLETE * sample.num_rows
+    return enough and bool(np.ptp(sample.value) > 0)
 
 
 def decide(estimate: Estimate | None, worthwhile: float | None) -> str:
@@ -121,12 +149,12 @@ def _row(
         **_numbers(analysis, question),
         **_counts(analysis.sample, question),
         **_costs(question, facts),
-        "delta_seconds": None,
+        "delta_seconds": difference_in_seconds(analysis.sample, question),
         "source": "randomised",
         "grade": "randomised",
         "gate_passed": analysis.gates[question],
         "check": difference_in_means(analysis.sample, question),
-        "neighbour_conditional": {"on": None, "off": None},
+        "neighbour_conditional": given_neighbours(analysis.models, question),
     }
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.retrainings import by_finalist, outcomes, summarise
+from nas.benefit.context import BenefitContext, other_metrics, study_metric
+from nas.benefit.retrainings import by_finalist, outcomes, spread_row
 from nas.benefit.sample import depths_of, kinds_of, layers_of
 from nas.errors import TableError
 from nas.finalists import best_finalist, welch
@@ -40,15 +40,15 @@ def search_result(
     group = finalists[best]
     mean = float(np.mean(outcomes(group, metric)))
     found = next((row.value for row in rows if row.number == best), None)
-    others = {other.name: summarise(outcomes(group, other)) for other in other_metrics(context)}
-    tests = {name: summarise(_measured(group, name)) for name in _TEST}
+    others = {other.name: spread_row(outcomes(group, other)) for other in other_metrics(context)}
+    tests = {name: spread_row(_measured(group, name)) for name in _TEST}
     return result | {
         "incumbent": _architecture(best, group),
         "val_score": found,
-        "retrained": summarise(outcomes(group, metric)),
+        "retrained": spread_row(outcomes(group, metric)),
         "metrics": {name: value for name, value in others.items() if value["n"]},
         "test": {name: value for name, value in tests.items() if value["n"]},
-        "versus_identity": _versus_identity(group, repeats, metric, len(finalists)),
+        "versus_identity": _versus_identity(group, repeats, context, len(finalists)),
         # Positive where the search saw the architecture better than it is.
         "winner_curse_gap": None if found is None else metric.sign * (found - mean),
         "n_finalists": len(finalists),
@@ -86,7 +86,7 @@ def _best(finalists: Mapping[int, Sequence[TrialRecord]], context: BenefitContex
 def _versus_identity(
     group: Sequence[TrialRecord],
     repeats: Sequence[TrialRecord],
-    metric: Metric,
+    context: BenefitContext,
     num_finalists: int,
 ) -> dict[str, Any] | None:
     """Compare with the full-identity network of equal depth by Welch's interval.
@@ -94,17 +94,20 @@ def _versus_identity(
     The incumbent is the best of several, so the verdict reads an interval that holds for all of
     them at once (Bonferroni); the plain 95% interval stands beside it.
     """
-    rivals = _full_identity(group[0], repeats)
+    metric, rivals = study_metric(context), _full_identity(group[0], repeats)
     ours, theirs = outcomes(group, metric), outcomes(rivals, metric)
     if not theirs:
         return None
+    spread = spread_row(theirs)
+    others = {other.name: spread_row(outcomes(rivals, other)) for other in other_metrics(context)}
     ours = [metric.sign * value for value in ours]
     theirs = [metric.sign * value for value in theirs]
     pointwise = welch(ours, theirs)
     joint = welch(ours, theirs, level=1 - 0.05 / num_finalists)
     return {
         "name": rivals[0].name or f"identity-{layers_of(rivals[0])}",
-        "n": len(theirs),
+        **spread,
+        "metrics": {name: value for name, value in others.items() if value["n"]},
         "difference": joint.difference,
         "ci_low": joint.low,
         "ci_high": joint.high,

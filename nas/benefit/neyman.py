@@ -1,5 +1,6 @@
 """Difference in means: the check that assumes nothing but the randomisation."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,9 @@ def difference_in_means(sample: Sample, question: Question) -> dict[str, Any] | 
     level it is the average of these over the blocks; the variance sums the squared weight of each
     row times its squared distance from the mean, which is on the safe side.
     """
-    weights = _block_weights(sample, question)
-    total, used = np.zeros(sample.num_rows), 0.0
-    for index in np.flatnonzero(weights):
-        contrast = _row_weights(sample, int(index), question)
-        if contrast is not None:
-            total, used = total + weights[index] * contrast, used + weights[index]
-    if not used:
+    total = _mean_weights(sample, question)
+    if total is None:
         return None
-    total = total / used
     centred = _centred(sample, question)
     # n / (n - 1) turns mean squares into sample variances.
     se = float(np.sqrt(np.sum(total**2 * centred)))
@@ -39,6 +34,35 @@ def difference_in_means(sample: Sample, question: Question) -> dict[str, Any] | 
         "ci_low": estimate - half,
         "ci_high": estimate + half,
     }
+
+
+def difference_in_seconds(sample: Sample, question: Question) -> float | None:
+    """Return the difference of the mean training times of two kinds, s; None where unknown."""
+    if sample.seconds is None:
+        return None
+    known = np.isfinite(sample.seconds)
+    timed = replace(
+        sample,
+        codes=sample.codes[known],
+        depths=sample.depths[known],
+        value=sample.value[known],
+        cluster=sample.cluster[known],
+        diverged=sample.diverged[known],
+        seconds=sample.seconds[known],
+    )
+    weights = _mean_weights(timed, question)
+    return None if weights is None else float(weights @ sample.seconds[known])
+
+
+def _mean_weights(sample: Sample, question: Question) -> np.ndarray | None:
+    """Return the weight of every row in the difference, averaged over the blocks asked about."""
+    weights = _block_weights(sample, question)
+    total, used = np.zeros(sample.num_rows), 0.0
+    for index in np.flatnonzero(weights):
+        contrast = _row_weights(sample, int(index), question)
+        if contrast is not None:
+            total, used = total + weights[index] * contrast, used + weights[index]
+    return total / used if used else None
 
 
 def _codes(kind: str) -> list[int]:

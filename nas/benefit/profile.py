@@ -35,7 +35,7 @@ def ranking(analysis: Analysis) -> list[dict[str, Any]]:
                 "rank": int(own[index]),
                 "rank_low": int(low[index]),
                 "rank_high": int(high[index]),
-                "p_top1": None,
+                "p_top1": float((ranks[index] == 1).mean()),
                 "p_top3": float((ranks[index] <= 3).mean()),
             }
             for index, question in enumerate(asked)

@@ -9,24 +9,21 @@ from typing import Any
 import numpy as np
 
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.ols import t_quantile
 from nas.benefit.sample import architecture_of, kinds_of, layers_of, outcome_of
+from nas.finalists import summarise
 from nas.trials import Source, State, TrialRecord
 from search_spaces.spec import Kind
 
 _LAYERS = re.compile(r"-(\d+)$")
 
 
-def summarise(values: Sequence[float]) -> dict[str, Any]:
+def spread_row(values: Sequence[float]) -> dict[str, Any]:
     """Return n, mean, sd and the t interval of the mean; null where n is too small."""
-    count = len(values)
-    mean = float(np.mean(values)) if count else None
-    sd = float(np.std(values, ddof=1)) if count > 1 else None
-    ci = None
-    if mean is not None and sd is not None:
-        half = t_quantile(count - 1, 0.975) * sd / math.sqrt(count)
-        ci = [mean - half, mean + half]
-    return {"n": count, "mean": mean, "sd": sd, "ci": ci}
+    if not values:
+        return {"n": 0, "mean": None, "sd": None, "ci": None}
+    found = summarise(values)
+    ci = None if found.low is None else [found.low, found.high]
+    return {"n": found.n, "mean": found.mean, "sd": found.sd, "ci": ci}
 
 
 def outcomes(rows: Iterable[TrialRecord], metric: Metric) -> list[float]:
@@ -56,13 +53,13 @@ def anchor_rows(repeats: Sequence[TrialRecord], context: BenefitContext) -> list
     rows = []
     for name, group in by_anchor(repeats).items():
         others = {
-            metric.name: summarise(outcomes(group, metric)) for metric in other_metrics(context)
+            metric.name: spread_row(outcomes(group, metric)) for metric in other_metrics(context)
         }
         rows.append(
             {
                 "name": name,
                 "depth": _depth(name, group),
-                **summarise(outcomes(group, study_metric(context))),
+                **spread_row(outcomes(group, study_metric(context))),
                 "failed": sum(row.state is State.FAILED for row in group),
                 "metrics": {key: value for key, value in others.items() if value["n"]},
             }
@@ -119,7 +116,7 @@ def noise(
     freedom = sum(len(value) - 1 for value in values)
     squares = sum(float(np.sum((value - value.mean()) ** 2)) for value in values)
     within = math.sqrt(squares / freedom) if freedom else None
-    between = summarise(
+    between = spread_row(
         outcomes((row for row in rows if row.source is Source.RANDOMISED), metric)
     )["sd"]
     return {

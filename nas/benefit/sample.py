@@ -33,6 +33,8 @@ class Sample:
     """Index of the architecture, shape (rows,)."""
     diverged: np.ndarray
     """Whether the row counts at chance, shape (rows,)."""
+    seconds: np.ndarray | None = None
+    """Training time, NaN where it is unknown or the training did not end well, shape (rows,)."""
 
     @property
     def num_rows(self) -> int:
@@ -147,7 +149,14 @@ def make_sample(rows: Sequence[TrialRecord], places: Sequence[Place], metric: Me
         value=metric.sign * np.array([value for _, value in scored], dtype=np.float64),
         cluster=np.array([index[name] for name in names], dtype=np.int64),
         diverged=np.array([row.state is State.FAILED for row, _ in scored], dtype=bool),
+        seconds=np.array([_seconds(row) for row, _ in scored], dtype=np.float64),
     )
+
+
+def _seconds(row: TrialRecord) -> float:
+    """A training that diverged is short for that reason, not for its network."""
+    known = row.seconds is not None and row.state is State.COMPLETE
+    return float(row.seconds or 0.0) if known else np.nan
 
 
 def _code(kinds: dict[Place, Kind], place: Place) -> int:

@@ -23,6 +23,9 @@ class Settled:
     trials_to_rest: int | None
     """More randomised trials that would settle the rest if effects are what they seem; None
     where some answer has no estimate yet."""
+    num_precise: int = 0
+    """Known to within the smallest effect of interest, whatever was decided. Stopping looks at
+    this alone: to stop at the first significant result would make chance findings likelier."""
 
 
 def settled(
@@ -50,9 +53,11 @@ def count_settled(analysis: Analysis) -> Settled:
     the estimate where that is larger.
     """
     asked = [question for question in analysis.questions if question.estimand == "AMCE"]
-    num_settled, needed = 0, 0.0
+    num_settled, num_precise, needed = 0, 0, 0.0
     for question in asked:
-        answer = analysis.answers.get(question)
+        # Where the rows cannot decide, narrow intervals are no precision.
+        answer = analysis.answers.get(question) if analysis.can_decide else None
+        num_precise += is_precise(answer, analysis.worthwhile)
         if is_settled(analysis.decisions[question], answer, analysis.worthwhile):
             num_settled += 1
         else:
@@ -64,14 +69,19 @@ def count_settled(analysis: Analysis) -> Settled:
         rest = math.ceil(spare * max(needed - 1, 0.0))
         # A block whose stage has not passed waits for the stage, whatever its own width.
         rest = max(rest, int(num_settled < len(asked)))
-    return Settled(num_settled, len(asked), rest)
+    return Settled(num_settled, len(asked), rest, num_precise)
+
+
+def is_precise(answer: Estimate | None, limit: float | None) -> bool:
+    """Say whether the simultaneous interval is narrow enough; a band inside the limits is."""
+    return answer is not None and limit is not None and answer.half_width_sim <= limit
 
 
 def is_settled(decision: str, answer: Estimate | None, limit: float | None) -> bool:
     """Say whether more trials would not change what a reader does."""
     if answer is None:
         return False
-    return decision != INCONCLUSIVE or (limit is not None and answer.half_width_sim <= limit)
+    return decision != INCONCLUSIVE or is_precise(answer, limit)
 
 
 def _factor(answer: Estimate | None, limit: float | None) -> float:

@@ -1,9 +1,18 @@
 """The scores on the model card: this model, its seeds, the full-identity ResNet, the finalists."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nas.export.markdown import duration, interval, mean_sd, number, spread_cells, table
+from nas.export.markdown import (
+    Bounds,
+    duration,
+    interval,
+    mean_sd,
+    number,
+    spread_cells,
+    table,
+)
 from nas.export.request import ExportRequest
 from nas.finalists import (
     Difference,
@@ -27,6 +36,18 @@ class _Metric:
     """In `TrialRecord.metrics`."""
     title: str
     direction: Direction
+
+    @property
+    def bounds(self) -> Bounds:
+        """Least and largest value; an interval of a mean may leave them."""
+        return _bounds(self.key)
+
+
+def _bounds(name: str) -> Bounds:
+    """Return the bounds of accuracies and log-losses; others have none."""
+    if name.endswith("accuracy"):
+        return (0.0, 1.0)
+    return (0.0 if name.endswith("log_loss") else -math.inf, math.inf)
 
 
 _METRICS = (
@@ -52,7 +73,7 @@ def score(request: ExportRequest, standing: Standing | None, test_accuracy: floa
     rows = []
     for metric in _METRICS:
         values = metric_values(runs, metric.key)
-        cells = spread_cells(summarise(values)) if values else ["not measured", "", "", "0"]
+        cells = spread_cells(summarise(values), metric.bounds) if values else ["not measured", "", "", "0"]
         rows.append([metric.title, number(own.get(metric.key)), *cells])
     heads = ["", f"this model (seed {request.seed})", "mean", "sd", "95% of the mean", "n"]
     proof = (
@@ -103,7 +124,7 @@ def against_identity(request: ExportRequest, standing: Standing | None) -> str:
             metric.title,
             f"{mean_sd(ours)} (n {ours.n})",
             f"{mean_sd(theirs)} (n {theirs.n})",
-            f"{difference.difference:+.4f}",
+            number(difference.difference, "+"),
             interval(difference.low, difference.high, "+"),
             str(difference.outcome(metric.direction)),
         ]
@@ -151,7 +172,7 @@ def finalists(request: ExportRequest, ranking: Ranking) -> str:
             f"`{s.spec.code if s.spec else s.spec_id}`"
             + (" (exported)" if s.spec_id == request.spec.spec_id else ""),
             "" if s.of_trial is None else str(s.of_trial),
-            *spread_cells(s.spread),
+            *spread_cells(s.spread, _bounds(request.metric)),
             str(s.num_failed),
         ]
         for s in ranking.standings

@@ -1,35 +1,48 @@
 """Numbers and tables as Markdown."""
 
+import math
 from collections.abc import Sequence
 
 from nas.finalists import Spread
 
+_LARGE = 1e4
+"""Numbers above it are written in three digits and a power of ten."""
 
-def spread_cells(spread: Spread) -> list[str]:
-    """Return mean, standard deviation, interval and count."""
+
+Bounds = tuple[float, float]
+"""Least and largest value that a score can have."""
+
+
+def spread_cells(spread: Spread, bounds: Bounds = (-math.inf, math.inf)) -> list[str]:
+    """Return mean, standard deviation, interval within the bounds, and count."""
+    low, high = spread.low, spread.high
+    if low is not None and high is not None:
+        low, high = max(bounds[0], low), min(bounds[1], high)
     return [
         number(spread.mean),
         "not known" if spread.sd is None else number(spread.sd),
-        interval(spread.low, spread.high),
+        interval(low, high),
         str(spread.n),
     ]
 
 
 def mean_sd(spread: Spread) -> str:
     """Return `0.9722 ± 0.0031`."""
-    return number(spread.mean) + ("" if spread.sd is None else f" ± {spread.sd:.4f}")
+    return number(spread.mean) + ("" if spread.sd is None else f" ± {number(spread.sd)}")
 
 
 def interval(low: float | None, high: float | None, sign: str = "") -> str:
     """Return `0.96 to 0.98`; `sign` is `+` for differences."""
     if low is None or high is None:
         return "not known"
-    return f"{low:{sign}.4f} to {high:{sign}.4f}"
+    return f"{number(low, sign)} to {number(high, sign)}"
 
 
-def number(value: float | None) -> str:
-    """Return four decimals."""
-    return "not measured" if value is None else f"{value:.4f}"
+def number(value: float | None, sign: str = "") -> str:
+    """Return four decimals, or three digits where it is very large; `sign` may be `+`."""
+    if value is None:
+        return "not measured"
+    return f"{value:{sign}.3g}" if abs(value) > _LARGE else f"{value:{sign}.4f}"
 
 
 def numbers(values: Sequence[float]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from nas.report.data import ReportData
-from nas.report.effects import Anchor, Direction, Spread, read_anchors
+from nas.report.effects import Direction, Spread
 from nas.report.headline import ACCURACY
 from nas.report.html import paragraph, word
 from nas.report.numbers import Metric, count, is_number, mapping, metric_of, pair
@@ -108,7 +108,11 @@ def _params(data: ReportData, incumbent: Mapping[str, Any]) -> str:
 
 
 def _rival(data: ReportData, metric: Metric) -> str:
-    """Describe the full-identity network of the depth of the best found."""
+    """Describe the full-identity network of the depth plan of the best found.
+
+    Several depth plans can have the same number of layers, so it is the network that the
+    difference is with, and no anchor of that number of layers.
+    """
     spec = data.spec_of(incumbent_of(data).get("trial"))
     if spec is None:
         return ""
@@ -120,18 +124,17 @@ def _rival(data: ReportData, metric: Metric) -> str:
     # The network compared with may place its blocks otherwise, with other parameters.
     params = f"{int(known) if is_number(known) else complexity(full).params:,} params"
     name = f"Identity everywhere, {full.layers} layers"
-    for anchor in read_anchors(data.benefit, metric):
-        spread = anchor.spreads.get(metric.name)
-        if anchor.family == "identity" and anchor.layers == full.layers and spread is not None:
-            scores = f"{metric.value(spread.mean)} {metric.short}{_beside(anchor, metric)}"
-            seeds = count(spread.n, "seed")
-            return f"{name}: {scores} over {seeds}{_interval(spread, metric)}, {params}."
-    return f"{name}: {params}."
+    spread = Spread.read(versus)
+    if spread.mean is None:
+        return f"{name}: {params}."
+    scores = f"{metric.value(spread.mean)} {metric.short}{_beside(versus, metric)}"
+    seeds = count(spread.n, "seed")
+    return f"{name}: {scores} over {seeds}{_interval(spread, metric)}, {params}."
 
 
-def _beside(anchor: Anchor, metric: Metric) -> str:
-    """Return the accuracy of an anchor, beside another metric."""
-    accuracy = anchor.spreads.get(ACCURACY.name)
-    if metric.is_share or accuracy is None or accuracy.mean is None:
-        return ""
-    return f" and {ACCURACY.value(accuracy.mean)} accuracy"
+def _beside(versus: Mapping[str, Any], metric: Metric) -> str:
+    """Return the accuracy of the network compared with, beside another metric."""
+    mean = mapping(mapping(versus.get("metrics")).get(ACCURACY.name)).get("mean")
+    return (
+        "" if metric.is_share or not is_number(mean) else f" and {ACCURACY.value(mean)} accuracy"
+    )

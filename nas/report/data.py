@@ -14,8 +14,10 @@ from trainer.data import DataFacts
 class NextStep:
     """One thing to do that would settle more."""
 
-    command: str
+    command: str = ""
     """As it is typed, such as `nas search --name digits --trials 280`."""
+    words: str = ""
+    """The whole step in words, where no command does it."""
     settles: str = ""
     """What it is good for, in a few words, such as `the other 4 blocks`."""
     trials: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nas.report.curves import history_svg, shown_metric
 from nas.report.data import ReportData
-from nas.report.effects import Effect, at_reference, effects_of, read_effects
+from nas.report.effects import Effect, effects_of, read_effects
 from nas.report.forest import forest_svg
 from nas.report.headline import ACCURACY
 from nas.report.html import both, esc, key, paragraph, section, table, word
@@ -67,7 +67,7 @@ def effects_table(data: ReportData) -> str:
         key=lambda e: (_LEVELS.index(e.estimand), e.stage or 0, e.block or 0, e.kind),
     )
     _, rows = other_metrics(data.benefit).get(ACCURACY.name, (ACCURACY, []))
-    beside = {_identity(e): e for e in read_effects(at_reference(data.benefit, rows))}
+    beside = {_identity(e): e for e in read_effects(rows)}
     heads = [("Where", ""), ("Skip", ""), ("Verdict", ""), (f"{metric.short.capitalize()}", "n")]
     heads += [("95% interval", "n")]
     if beside:

@@ -75,15 +75,7 @@ def read_effects(data: Iterable[Mapping[str, Any]], estimand: str | None = None)
 
 def effects_of(benefit: Mapping[str, Any], estimand: str) -> list[Effect]:
     """Return the effects of one estimand on the study's metric, at the reference depth."""
-    return read_effects(at_reference(benefit, rows(benefit.get("effects"))), estimand)
-
-
-def at_reference(benefit: Mapping[str, Any], table: list[Any]) -> list[Any]:
-    """Leave out rows of other depths than that of the random design."""
-    reference = mapping(benefit.get("reference_depth"))
-    if "depth_plan" not in reference:
-        return table
-    return [row for row in table if row.get("depth_plan") == reference["depth_plan"]]
+    return read_effects(rows(benefit.get("effects")), estimand)
 
 
 def block_effects(benefit: Mapping[str, Any]) -> dict[tuple[Place, str], Effect]:

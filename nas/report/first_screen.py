@@ -1,9 +1,5 @@
 """The first screen: six answers, each with its interval, in the order in which people ask."""
 
-import shlex
-from collections.abc import Mapping
-from typing import Any
-
 from nas.report.best_found import best_found
 from nas.report.curves import depth_points, depth_svg, shown_metric
 from nas.report.data import NextStep, ReportData
@@ -207,26 +203,18 @@ def _settle(data: ReportData) -> str:
         is_all = done >= total
         body = paragraph(f"{int(done)} of {int(total)} answers settled", "answer")
         body += f'<div class="meter"><i style="width:{100 * min(1, done / total):.0f}%"></i></div>'
-    steps = list(data.next_steps)
-    if not steps and not is_all:
-        steps = [_default_step(settled, data.study)]
-    lines = "".join(f"<li>{_step(step)}</li>" for step in steps[:3])
-    if not lines:
+    lines = "".join(f"<li>{_step(step)}</li>" for step in data.next_steps[:3])
+    if not lines and is_all:
         lines = "<li>Nothing is open: more trials would only narrow the intervals.</li>"
+    elif not lines:
+        lines = "<li>More trials of the random design, which alone are evidence for effects.</li>"
     head = "<h2>What would settle the rest</h2>"
     return f'<section class="card next"><div>{head}{body}</div><ul>{lines}</ul></section>'
 
 
-def _default_step(settled: Mapping[str, Any], study: str) -> NextStep:
-    trials = settled.get("trials_to_rest")
-    return NextStep(
-        command=f"nas search --name {shlex.quote(study)}",
-        settles="the rest",
-        trials=int(trials) if is_number(trials) and trials > 0 else None,
-    )
-
-
 def _step(step: NextStep) -> str:
+    if step.words:
+        return stress(step.words)
     price: list[str] = []
     if step.trials is not None:
         price.append(f"about *{count(step.trials, 'more trial')}*")

@@ -54,10 +54,17 @@ def headline_parts(benefit: Mapping[str, Any]) -> Headline:
         text, verdict = _anchor_evidence(*anchors, metric)
         evidence.append(text)
         verdicts.append(verdict)
-    if effect is not None and effect.estimate is not None:
+    has_effect = effect is not None and effect.estimate is not None
+    if effect is not None and has_effect and _can_decide(benefit):
         evidence.append(_effect_evidence(effect, metric))
         verdicts.append(effect.direction)
     where = _where(benefit, anchors)
+    reason = _why_no_answer(benefit, has_effect)
+    if reason and not set(verdicts) - {Direction.UNKNOWN}:
+        return Headline(
+            claim=f"No answer{where}", evidence=(reason, *evidence), direction=Direction.UNKNOWN
+        )
+    evidence += [reason] if reason else []
     if not evidence:
         return Headline(
             claim=f"No answer yet{where}",
@@ -79,6 +86,26 @@ def _claim(verdicts: list[Direction], where: str) -> tuple[str, Direction]:
     if Direction.NEGLIGIBLE in decided:
         return f"Skips make no worthwhile difference{where}", Direction.NEGLIGIBLE
     return f"The data cannot tell yet whether skips help{where}", Direction.UNKNOWN
+
+
+def _can_decide(benefit: Mapping[str, Any]) -> bool:
+    return mapping(benefit.get("settled")).get("can_decide") is not False
+
+
+def _why_no_answer(benefit: Mapping[str, Any], has_effect: bool) -> str:
+    """Say why the random design cannot tell, whatever its size; empty where it can, or may."""
+    study, rows = mapping(benefit.get("study")), mapping(benefit.get("rows"))
+    if study.get("n_trials") and not mapping(study.get("by_source")).get("randomised"):
+        return "no trial has source=randomised"
+    if _can_decide(benefit):
+        return ""
+    reasons, total = mapping(rows.get("failed")), rows.get("randomised") or 0
+    failed, complete = sum(reasons.values()), rows.get("complete") or 0
+    if failed and 3 * complete < total:
+        named = sorted((reason for reason in reasons if reason != "unknown"), key=str)
+        why = f" ({', '.join(reason.replace('_', ' ') for reason in named)})" if named else ""
+        return f"{failed:,} of {count(total, 'random network')} failed{why}"
+    return f"{count(total, 'random network')} have one and the same value" if has_effect else ""
 
 
 def _where(benefit: Mapping[str, Any], anchors: tuple[Anchor, Anchor] | None) -> str:

@@ -1,6 +1,7 @@
 """The end of the page: warnings, method in plain words, how to cite, settings."""
 
 from nas.report.data import ReportData
+from nas.report.effects import effects_of
 from nas.report.html import definitions, esc, paragraph, section
 from nas.report.numbers import count, duration, mapping, metric_of, rows
 from nas.trials import Source
@@ -46,8 +47,8 @@ def method_section(data: ReportData) -> str:
     layers = data.reference_spec.layers if data.reference_spec else None
     depth = f" of {layers} layers" if layers else ""
     drawn = (
-        f"{count(n, 'network')}{depth} had the skip of every block drawn at random (none, "
-        "identity or projection), independently of how well anything did. The difference "
+        f"{count(n, 'network')}{depth} had the skip of every block drawn at random "
+        f"({_kinds(data)}), independently of how well anything did. The difference "
         "between those "
         "with and those without a skip at a block is therefore the effect of that skip, and not "
         "of a search that liked it."
@@ -67,10 +68,22 @@ def method_section(data: ReportData) -> str:
     )
     best = (
         "The best found is chosen on fresh seeds and compared there with the full-identity "
-        "network of equal depth; the test split is left for the export."
+        "network of equal depth: validation decides."
     )
+    if mapping(mapping(data.benefit.get("search")).get("test")):
+        best += (
+            " The test split is measured once, for the finalists and the network they are "
+            "compared with."
+        )
     parts = [paragraph(words, "plain") for words in (design, decision, REDUNDANCY, best)]
     return section("method", "How this was measured", *parts)
+
+
+def _kinds(data: ReportData) -> str:
+    """List the kinds that the design draws from."""
+    asked = dict.fromkeys(effect.kind for effect in effects_of(data.benefit, "AMCE"))
+    words = ["none", *asked]
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if asked else "by kind"
 
 
 def cite_section(data: ReportData) -> str:

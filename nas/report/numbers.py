@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 MINUS = "\N{MINUS SIGN}"
+_LARGE = 1e4
+"""Numbers above it are written in three digits and a power of ten."""
 DASH = "\N{EN DASH}"
 _LABELS = {"log_loss": "log-loss", "accuracy": "accuracy", "loss": "loss"}
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
@@ -55,7 +57,7 @@ class Metric:
         """Write a value, such as `97.8%` or `0.086`."""
         if not is_number(value):
             return "?"
-        return f"{100 * value:.1f}%" if self.is_share else f"{value:.{max(3, self.digits)}f}"
+        return f"{fixed(100 * value, 1)}%" if self.is_share else fixed(value, max(3, self.digits))
 
     def values(self, low: float | None, high: float | None) -> str:
         """Write an interval of values, such as `97.4 to 98.2%`."""
@@ -64,11 +66,13 @@ class Metric:
         if self.is_share:
             # An interval of a mean may leave [0, 1], where no accuracy can be.
             low, high = max(0.0, low), min(1.0, high)
+        elif self.name.endswith("log_loss"):
+            low = max(0.0, low)
         return f"{self.value(low).removesuffix('%')} to {self.value(high)}"
 
     def size(self, effect: float) -> str:
         """Write how large an effect is, without its sign."""
-        return f"{abs(effect) * (100 if self.is_share else 1):.{self._places}f}"
+        return fixed(abs(effect) * (100 if self.is_share else 1), self._places)
 
     def effect(self, effect: float | None) -> str:
         """Write an effect with its sign, such as `+0.21`, or `+1.2` for points."""
@@ -106,6 +110,15 @@ class Metric:
     @property
     def _places(self) -> int:
         return 1 if self.is_share else self.digits
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with these decimals, or with three digits where it is very large.
+
+    >>> fixed(0.25, 3), fixed(-1.6e21, 3)
+    ('0.250', '-1.6e+21')
+    """
+    return f"{value:.3g}" if abs(value) > _LARGE else f"{value:.{digits}f}"
 
 
 def is_number(value: Any) -> TypeGuard[float]:

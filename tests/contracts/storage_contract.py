@@ -236,7 +236,8 @@ class StorageContract:
         self, store: StudyStore, url: str, folder: Path
     ) -> None:
         store.storage.set_study_user_attr(store.study_id, "nas", {"uid": "x", "format": 1})
-        store.study().enqueue_trial({"depth.stage1": 2})
+        study = optuna.load_study(study_name=store.name, storage=store.storage)
+        study.enqueue_trial({"depth.stage1": 2})
         command = [sys.executable, "-c", CLAIM, url, str(folder), store.name]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

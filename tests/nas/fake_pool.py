@@ -16,6 +16,7 @@ from nas.pool import Event
 from nas.run_folder import RunFolder
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
+from nas.study_store import StudyStore
 from nas.trials import TrialRecord
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import FolderCheckpoints
@@ -255,7 +256,12 @@ def search(
     return feed
 
 
+def as_optuna(store: StudyStore) -> optuna.Study:
+    """Return Optuna's own view of a study, as its users have it."""
+    return optuna.load_study(study_name=store.name, storage=store.storage)
+
+
 def load(folder: Path, config: StudyConfig) -> optuna.Study:
     """Return the study as another process sees it."""
     study = open_tiny(folder, config)
-    return study.search.study()
+    return as_optuna(study.search)

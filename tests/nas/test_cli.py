@@ -263,6 +263,19 @@ class TestInterrupt:
         assert printed.err.endswith(f"\n  {shown}\n")
         assert "s3cret" not in printed.err
 
+    def test_interrupted_export_of_a_trial_says_how_to_go_on(
+        self, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.chdir(made)
+        monkeypatch.setattr("nas.launch.export_trial", interrupted)
+        assert in_process(monkeypatch, "export", "made", "--trial", "1") == 130
+        printed = capsys.readouterr()
+        assert "the study in runs/made is intact" in printed.err
+        assert printed.err.endswith("\n  nas export made --trial 1\n")
+
 
 class TestStatus:
     def test_json_is_all_that_goes_to_stdout(self, made: Path) -> None:
@@ -369,6 +382,10 @@ class TestExport:
     def test_study_without_finalists_cannot_be_exported(self, made: Path) -> None:
         message = refused("export", "made", cwd=made, code=1)
         assert "An export needs retrained finalists, got none in 'runs/made'" in message
+
+    def test_trial_that_is_not_complete_is_refused(self, made: Path) -> None:
+        message = refused("export", "made", "--trial", "3", cwd=made, code=2)
+        assert "--trial must be a complete search trial, got trial=3. Complete: " in message
 
 
 class TestDoctor:

@@ -18,11 +18,7 @@ from tests.nas.wandb_studies import make_record, open_log
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 HEADLINE = "Skips help: -0.21 to -0.35 nats."
-# The smallest PNG that there is: one transparent pixel.
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
-    "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
-)
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'></svg>"
 
 
 def effect(position: int, kind: str) -> dict[str, Any]:
@@ -41,7 +37,10 @@ def effect(position: int, kind: str) -> dict[str, Any]:
     }
 
 
-BENEFIT = {"effects": [effect(p, k) for p in (1, 2) for k in ("identity", "projection")]}
+BENEFIT = {
+    "effects": [effect(p, k) for p in (1, 2) for k in ("identity", "projection")],
+    "settled": {"num_answers": 4, "num_settled": 4},
+}
 
 
 class Study:
@@ -70,7 +69,7 @@ def write(study: Study) -> RunLogResult:
     benefit_file = study.folder / "skip_benefit.json"
     benefit_file.write_text(json.dumps(BENEFIT))
     (study.folder / "report.html").write_text("<html><body>report</body></html>")
-    (study.folder / "map.png").write_bytes(PNG)
+    (study.folder / "map.svg").write_text(SVG)
     trials = [
         make_record(0),
         make_record(1, state=State.PRUNED, epochs=3, reason="pruned at rung 3"),
@@ -90,9 +89,9 @@ def write(study: Study) -> RunLogResult:
             trials=trials,
             repeats=repeats,
             pictures={
-                "skip_map": "<svg xmlns='http://www.w3.org/2000/svg'></svg>",
+                "skip_map": SVG,
                 "report": study.folder / "report.html",
-                "map_image": study.folder / "map.png",
+                "map_image": study.folder / "map.svg",
             },
             best=export,
             benefit_file=benefit_file,
@@ -203,10 +202,11 @@ def test_the_summary_run_has_tables_and_pictures(study: Study) -> None:
     (row,) = [row for row in study.read("uid-summary").history if "effects/_type" in row]
     assert row["effects/_type"] == row["trials/_type"] == "table-file"
     assert row["skip_map/_type"] == row["report/_type"] == "html-file"
-    assert row["map_image/_type"] in ("image-file", "html-file")
+    assert row["map_image/_type"] == "html-file"
     files = study.path("uid-summary") / "files"
     table = json.loads((files / row["trials/path"]).read_text())
     assert [cells[0] for cells in table["data"]] == ["trial"] * 3 + ["anchor", "finalist"]
+    assert (files / row["map_image/path"]).read_text() == SVG
     assert (files / row["report/path"]).read_text() == "<html><body>report</body></html>"
 
 

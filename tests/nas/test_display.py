@@ -1,6 +1,7 @@
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,10 +37,10 @@ class GoneTerminal(Terminal):
 def display_on(stream: io.StringIO, **changes: Any) -> Display:
     known: dict[str, Any] = {
         "num_trials": 200,
-        "num_repeats": 75,
+        "num_repeats": lambda: 75,
         "num_epochs": 8,
         "direction": "minimize",
-        "answers": lambda ended: Answers(settled=3, total=15) if ended else None,
+        "answers": lambda ended: Answers(settled=3, precise=2, total=15) if ended else None,
         "seconds_left": lambda ended: 4000.0,
     }
     return Display(DisplaySources(**known | changes), stream)
@@ -76,7 +77,7 @@ class TestLine:
             "0:00  3/200 trials; 1 failed; 1/75 repeats; best 0.2500 at accuracy 93.8% (trial 1, "
             "10 layers); 3 of 15 answers settled; about 1:06:40 left"
         )
-        assert display.answers == Answers(settled=3, total=15)
+        assert display.answers == Answers(settled=3, precise=2, total=15)
 
     def test_nothing_is_said_of_what_is_not_there_yet(self) -> None:
         display = display_on(io.StringIO(), seconds_left=lambda ended: 59.9)
@@ -157,7 +158,7 @@ class TestLive:
     @pytest.mark.parametrize("columns", ["20", "40", "200"])
     def test_any_width_will_do(self, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
         monkeypatch.setenv("COLUMNS", columns)
-        lines = self.draw([(make_record(1, state=State.RUNNING), 3)], num_repeats=0)
+        lines = self.draw([(make_record(1, state=State.RUNNING), 3)], num_repeats=lambda: 0)
         assert max(len(line) for line in lines[:-1]) <= int(columns)
 
     def test_ended_candidate_leaves_the_table(self) -> None:
@@ -186,3 +187,13 @@ def test_reader_that_has_gone_does_not_end_the_study(stream: io.StringIO) -> Non
         display.ended(make_record(0))
         display.tick()
     assert "1/200 trials" in display.line()
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_a_failure_says_why_at_once_but_not_for_ever(stream: io.StringIO) -> None:
+    with display_on(stream) as display:
+        for number in range(7):
+            record = make_record(number, value=None, state=State.FAILED)
+            display.ended(replace(record, reason="error", message="depth must be 1\nor 2"))
+    said = re.findall(r"trial \d failed \(error\): depth must be 1 or 2", stream.getvalue())
+    assert len(said) == 5

@@ -64,6 +64,18 @@ def test_a_trial_that_was_not_retrained_is_refused_with_those_that_were(tmp_path
         export(tmp_path, FINALISTS, of_trial=5)
 
 
+def test_a_repeat_that_does_not_say_what_it_trained_is_refused(tmp_path: Path) -> None:
+    FolderCheckpoints(tmp_path / "checkpoints").save("repeat-0002-weights", b"")
+    with pytest.raises(ExportError, match="with its spec and seed, got repeat=2 without"):
+        export(tmp_path, [replace(FINALISTS[2], seed=None)])
+
+
+def test_a_trial_is_exported_with_all_fresh_runs_of_its_architecture(tmp_path: Path) -> None:
+    other = replace(FINALISTS[2], number=5, of_trial=11, value=0.1)
+    with pytest.raises(ExportError, match=r"weights of repeat 5 \(of trial 11\)"):
+        export(tmp_path, [*FINALISTS, other], of_trial=9)
+
+
 @pytest.mark.parametrize(("of_trial", "number"), [(None, 0), (4, 0), (9, 2)])
 def test_weights_that_are_gone_are_named(
     tmp_path: Path, of_trial: int | None, number: int

@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.exceptions import StorageInternalError
@@ -13,9 +14,18 @@ from nas.launch import explain_trouble, remove_drafts, run_search, sigterm_as_in
 from nas.run_folder import RunFolder
 from nas.storage import folder_lock
 from nas.study_run import SearchOptions
+from nas.wandb_settings import WandbSettings
 from tests.nas.fake_pool import tiny_config
 
 OPTIONS = SearchOptions(with_report=False, with_export=False)
+
+
+class Idle:
+    """A run of a study that trains nothing."""
+
+    def __init__(self, *arguments: object) -> None: ...
+
+    def run(self) -> None: ...
 
 
 def write_study(root: Path, config: StudyConfig) -> RunFolder:
@@ -35,7 +45,7 @@ def write_study(root: Path, config: StudyConfig) -> RunFolder:
     ],
 )
 def test_a_class_that_cannot_be_made_is_told_before_the_study_exists(
-    tmp_path: Path, search: dict[str, object]
+    tmp_path: Path, search: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match=r"search\.(callbacks|sampler|pruner)"):
         run_search(tiny_config(**search), tmp_path, OPTIONS)
@@ -48,6 +58,19 @@ def test_a_study_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
     write_study(tmp_path, tiny_config())
     with pytest.raises(ResumeError, match=r"search\.seed=0, got search\.seed=1"):
         run_search(tiny_config(seed=1), tmp_path, OPTIONS)
+
+
+def test_wandb_of_the_environment_counts_for_a_resumed_study_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.launch.StudyRun", Idle)
+    for mode, expected in (("offline", "offline"), ("disabled", "disabled"), (None, "disabled")):
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+        if mode is not None:
+            monkeypatch.setenv("WANDB_MODE", mode)
+        config = tiny_config().model_copy(update={"wandb": WandbSettings()})
+        run_search(config, tmp_path, OPTIONS)
+        assert RunFolder(tmp_path / "tiny").read_config().wandb.mode == expected
 
 
 def test_a_study_that_somebody_owns_is_left_alone(tmp_path: Path) -> None:
@@ -113,10 +136,15 @@ def test_another_thread_leaves_signals_alone() -> None:
     assert seen == [signal.getsignal(signal.SIGTERM)]
 
 
-def test_half_written_checkpoints_of_killed_workers_go(tmp_path: Path) -> None:
+def test_half_written_checkpoints_and_exports_go(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
     for name in ("trial-0001.ckpt", "trial-0001.77.tmp", "repeat-0000-weights.ckpt"):
-        (tmp_path / name).write_bytes(b"")
-    remove_drafts(tmp_path)
-    remove_drafts(tmp_path / "none")
-    left = sorted(path.name for path in tmp_path.iterdir())
+        (folder.checkpoints / name).write_bytes(b"")
+    (tmp_path / ".export.e05e915c.draft").mkdir()
+    folder.export.mkdir()
+    remove_drafts(folder)
+    remove_drafts(RunFolder(tmp_path / "none"))
+    left = sorted(path.name for path in folder.checkpoints.iterdir())
     assert left == ["repeat-0000-weights.ckpt", "trial-0001.ckpt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "export"]

@@ -233,6 +233,28 @@ def test_workers_that_cannot_start_end_the_pool_with_their_last_words(tmp_path: 
     assert "encodings" in str(error.value)
 
 
+def test_workers_killed_while_they_start_end_the_pool_with_a_remedy(tmp_path: Path) -> None:
+    pool = LocalPool(
+        [Slot(index=1, device="cpu", label="cpu")],
+        "digits",
+        tmp_path / "checkpoints",
+        tmp_path / "logs",
+    )
+    pool.start()
+
+    def kill_and_look() -> None:
+        os.kill(int(str(pool.describe()[0]["pid"])), signal.SIGKILL)
+        pool.events(5.0)
+
+    try:
+        kill_and_look()
+        kill_and_look()
+        with pytest.raises(PoolError, match=r"got 3 that were ended by signal 9; .*Use fewer"):
+            kill_and_look()
+    finally:
+        pool.close()
+
+
 OWNER = """
 import sys, time
 from pathlib import Path

@@ -157,3 +157,21 @@ def test_wrong_arguments_are_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=message):
         make(**changes)
+
+
+def test_a_space_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match=r"space must be a SearchSpace, .*got space='residual'"):
+        make(space="residual")
+
+
+def test_a_device_that_torch_does_not_train_on_here_is_refused() -> None:
+    with pytest.raises(UserError, match="must be 'cpu' or 'cuda:<number>', got device='tpu'"):
+        make(device="tpu")
+
+
+def test_a_study_that_runs_the_other_way_is_refused_before_training() -> None:
+    study = optuna.create_study(direction="maximize")
+    with pytest.raises(
+        UserError, match="of val/log_loss must have direction='minimize', got direction='maximize'"
+    ):
+        study.optimize(make(), n_trials=1)

@@ -41,8 +41,22 @@ def test_study_opened_again_is_the_same(tmp_path: Path) -> None:
     [
         ({"space": {"max_blocks": 3}}, "has space.max_blocks=2, got space.max_blocks=3"),
         (
-            {"search": {"metric": "val/accuracy", "direction": "maximize", "trials": 6}},
-            "has metric='val/log_loss', got metric='val/accuracy'",
+            {"search": {**SMALL["search"], "metric": "val/accuracy", "direction": "maximize"}},
+            "has search.direction='minimize', got search.direction='maximize'",
+        ),
+        ({"recipe": {"epochs": 3}}, "has recipe.epochs=2, got recipe.epochs=3"),
+        (
+            {"search": {**SMALL["search"], "seed": 7}},
+            "has search.seed=0, got search.seed=7",
+        ),
+        (
+            {
+                "search": {
+                    **SMALL["search"],
+                    "sampler": {"class_path": "optuna.samplers.GPSampler"},
+                }
+            },
+            "has search.sampler='tpe', got search.sampler={'class_path': ",
         ),
     ],
 )
@@ -54,6 +68,40 @@ def test_storage_with_a_study_of_that_name_about_something_else_is_refused(
     space = {**SMALL["space"], **change.pop("space", {})}
     with pytest.raises(ResumeError, match=f"Study 'made' of this storage {message}"):
         make_study(tmp_path / "other", storage=url, space=space, **change)
+
+
+def test_storage_with_a_study_goes_on_where_only_place_and_total_differ(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/all.db"
+    study = make_study(tmp_path / "one", [0.5], storage=url)
+    search = {**SMALL["search"], "trials": 9, "workers": 3, "devices": "cpu", "until": "settled"}
+    wandb = {"mode": "disabled"}
+    again = make_study(tmp_path / "other", storage=url, search=search, wandb=wandb)
+    assert again.search.uid == study.search.uid
+    assert len(again.search.trials()) == 1
+
+
+def test_arguments_of_classes_are_compared_as_the_storage_gives_them_back(tmp_path: Path) -> None:
+    pruner = {
+        "class_path": "optuna.pruners.PercentilePruner",
+        "init_args": {"percentile": 25.0, "n_min_trials": 2},
+    }
+    search = {**SMALL["search"], "pruner": pruner}
+    study = make_study(tmp_path, search=search)
+    assert open_study(study.folder, study.config).search.uid == study.search.uid
+    other = {**pruner, "init_args": {"percentile": 25.0}}
+    config = make_config({**SMALL, "search": {**search, "pruner": other}})
+    match = r"has search\.pruner\.init_args\.n_min_trials=2, got search\S+=None"
+    with pytest.raises(ResumeError, match=match):
+        open_study(study.folder, config)
+
+
+def test_study_of_another_major_version_of_optuna_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path)
+    monkeypatch.setattr(optuna, "__version__", "99.1.0")
+    with pytest.raises(ResumeError, match=r"has optuna=\d, got optuna=99"):
+        open_study(study.folder, study.config)
 
 
 class TestReading:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ def test_default_study_counts_all_its_trainings() -> None:
     assert (price.num_randomised, price.num_adaptive) == (100, 100)
     # Plain and identity at 8, 20 and 32 layers; eight finalists and their rival of equal depth.
     assert (price.num_anchors, price.num_finalists) == (30, 45)
-    assert price.num_trainings == 275
     assert (price.layers, price.epochs) == (32, 8)
     # Measured on two cores: 310 s, start and report included.
     assert 240 < price.seconds < 360
@@ -42,6 +42,16 @@ def test_goal_and_mode_share_out_the_trials(
 ) -> None:
     price = price_of(**search)
     assert (price.num_randomised, price.num_adaptive) == (randomised, adaptive)
+
+
+def test_one_epoch_is_one_epoch() -> None:
+    config = make_config({"recipe": {"epochs": 1, "warmup_epochs": 0.5}})
+    price = estimate_price(config, config.make_space(), 2, anchors=True, finalists=True)
+    assert "; 1 epoch each, " in price.describe()
+
+
+def test_finalists_are_no_more_than_trials_and_their_rival_has_the_seeds_of_an_anchor() -> None:
+    assert price_of(trials=3, finalist_seeds=4, anchor_seeds=2).num_finalists == 3 * 4 + 2
 
 
 def test_without_report_and_export_nothing_is_repeated() -> None:
@@ -103,6 +113,14 @@ class TestTimeLeft:
     def test_nothing_is_left_at_the_end_and_never_less(self) -> None:
         ended = self.ended(12, Source.RANDOMISED) + self.ended(12, Source.ADAPTIVE)
         assert seconds_left(self.PRICE, ended, 1) == 0
+
+    def test_repeats_are_counted_together_as_many_as_are_known_to_come(self) -> None:
+        price = replace(self.PRICE, num_anchors=4, num_finalists=6)
+        ended = self.ended(10, Source.RANDOMISED) + self.ended(10, Source.ADAPTIVE)
+        # The rival of the winner, two of the planned finalists, is an anchor once it is trained.
+        ended += self.ended(6, Source.ANCHOR) + self.ended(4, Source.FINALIST)
+        assert seconds_left(price, ended, 1) == 0
+        assert seconds_left(price, ended, 1, 12) == pytest.approx(2 * 2.0)
 
     def test_failed_trials_cost_time_too(self) -> None:
         failed = [

@@ -1,5 +1,6 @@
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import optuna
@@ -36,6 +37,15 @@ def frozen(state: TrialState, **attributes: Any) -> FrozenTrial:
 
 def started(**more: Any) -> dict[str, Any]:
     return start_attributes(SPEC, Source.ADAPTIVE, 7, 0.1, **more)
+
+
+def test_end_is_kept_in_utc() -> None:
+    ended = frozen(TrialState.COMPLETE, **started())
+    # Optuna keeps the local time without a zone.
+    moment = datetime(2026, 1, 31, 12, 30, 5, 678, UTC)
+    ended.datetime_complete = moment.astimezone().replace(tzinfo=None)
+    assert to_record(ended).ended_utc == "2026-01-31T12:30:05+00:00"
+    assert to_record(frozen(TrialState.RUNNING, **started())).ended_utc is None
 
 
 def test_complete_trial_is_read_back_whole() -> None:

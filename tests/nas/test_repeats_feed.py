@@ -45,14 +45,14 @@ def test_anchors_are_plain_and_identity_at_every_depth_on_every_seed() -> None:
     assert anchor_name(Kind.PROJECTION, ANCHORS[0].spec) == "projection-8"
 
 
-def test_anchors_are_trained_on_fresh_seeds_and_tested(tmp_path: Path) -> None:
+def test_anchors_are_trained_on_fresh_seeds(tmp_path: Path) -> None:
     trials = open_repeats(tmp_path)
     pool = FakePool()
     Owner(pool, [feed_of(trials, Source.ANCHOR, ANCHORS)]).run()
     assert [r.state for r in trials.ended] == [State.COMPLETE] * 8
     assert len({r.seed for r in trials.ended}) == 8
     assert sorted(str(r.name) for r in trials.ended) == sorted(str(r.name) for r in ANCHORS)
-    assert all(work.test and not work.keep_weights and not work.supervised for work in pool.works)
+    assert not any(work.keep_weights or work.supervised for work in pool.works)
     assert {work.keys[0][:7] for work in pool.works} == {"repeat-"}
     record = trials.ended[0]
     assert record.metrics["test_accuracy"] == 0.75
@@ -80,6 +80,29 @@ def test_finalists_keep_their_weights_and_name_their_trial(tmp_path: Path) -> No
     assert found == {(p.of_trial, p.replicate, p.spec.spec_id) for p in planned}
     searched = search(tmp_path, CONFIG).trials.ended
     assert {r.seed for r in searched}.isdisjoint({r.seed for r in trials.ended})
+
+
+def test_the_test_split_is_measured_for_what_may_be_a_winners_rival_only(tmp_path: Path) -> None:
+    pool = FakePool()
+    Owner(pool, [feed_of(open_repeats(tmp_path), Source.ANCHOR, ANCHORS)]).run()
+    tested = [work.candidates[0].spec.spec_id for work in pool.works if work.test]
+    assert tested == [r.spec.spec_id for r in ANCHORS if "identity" in str(r.name)]
+
+
+def test_finalist_and_anchor_of_one_network_are_independent(tmp_path: Path) -> None:
+    spec = SPACE.uniform((1, 1, 1), Kind.IDENTITY)
+    plans = {
+        source: [Repeat(spec=spec, source=source, replicate=number) for number in range(3)]
+        for source in (Source.ANCHOR, Source.FINALIST)
+    }
+    trials = open_repeats(tmp_path)
+    feeds = [feed_of(trials, source, plan) for source, plan in plans.items()]
+    Owner(FakePool(), feeds).run()
+    assert len({record.seed for record in trials.ended}) == 6
+
+
+def test_a_winner_with_an_identity_in_every_block_has_no_rival() -> None:
+    assert plan_equal_depth(SPACE, SPACE.uniform((1, 2, 1), Kind.IDENTITY), 2) == []
 
 
 def test_what_was_done_is_not_done_again(tmp_path: Path) -> None:
@@ -183,6 +206,8 @@ def test_the_rival_of_equal_depth_shares_an_anchors_name_only_if_it_is_one(
     winner = SPACE.uniform(depths, Kind.PROJECTION)
     planned = plan_equal_depth(SPACE, winner, 2)
     assert [repeat.name for repeat in planned] == [name] * 2
-    assert {repeat.spec for repeat in planned} == {SPACE.uniform(depths, Kind.IDENTITY)}
+    assert {repeat.spec.spec_id for repeat in planned} == {
+        SPACE.uniform(depths, Kind.IDENTITY).spec_id
+    }
     identities = {repeat.identity for repeat in ANCHORS}
     assert {p.identity in identities for p in planned} == {depths == (2, 2, 2)}

@@ -14,7 +14,6 @@ from nas.reporting import (
 )
 from nas.run import open_run
 from nas.tables import read_trials_csv
-from nas.trials import Source
 from search_spaces.spec import Kind
 from tests.nas.made_studies import make_study
 from tests.nas.wandb_studies import make_record
@@ -31,7 +30,7 @@ def study(tmp_path: Path) -> OpenStudy:
 
 def inputs_of(study: OpenStudy, **changes: object) -> ReportInputs:
     run = open_run(study.folder.path)
-    context = study_context(study.config, study.space, study.folder.read_environment(), None)
+    context = study_context(study.config, study.space, study.folder.read_environment())
     known: dict[str, object] = {
         "study": study.config.name,
         "trials": run.records(),
@@ -54,6 +53,15 @@ def test_all_files_are_written_and_agree(study: OpenStudy, tmp_path: Path) -> No
     assert [row.value for row in read_trials_csv(written.folder / "trials.csv")] == LOSSES
 
 
+def test_report_says_when_the_last_training_ended(study: OpenStudy, tmp_path: Path) -> None:
+    inputs = inputs_of(study)
+    ends = [trial.ended_utc for trial in [*inputs.trials, *inputs.repeats] if trial.ended_utc]
+    assert len(ends) >= len(LOSSES)
+    last = write_report(tmp_path / "report", inputs).benefit["last_trial_utc"]
+    assert last == max(ends)
+    assert last.endswith("+00:00")
+
+
 def test_report_is_written_again_over_the_old_one(study: OpenStudy, tmp_path: Path) -> None:
     write_report(tmp_path / "report", inputs_of(study))
     write_report(tmp_path / "report", inputs_of(study))
@@ -68,7 +76,7 @@ def test_report_of_nothing_is_a_report(tmp_path: Path) -> None:
 
 
 def test_context_says_what_the_estimator_must_know(study: OpenStudy) -> None:
-    context = study_context(study.config, study.space, {"devices": ["cpu"], "tool": "1"}, "now")
+    context = study_context(study.config, study.space, {"devices": ["cpu"], "tool": "1"})
     assert (context.direction, context.metric, context.unit) == (
         "minimize",
         "val/log_loss",
@@ -76,7 +84,8 @@ def test_context_says_what_the_estimator_must_know(study: OpenStudy) -> None:
     )
     assert (context.num_train, context.num_val, context.num_test) == (1077, 360, 360)
     assert (context.reference_depths, context.kinds) == ((2, 2), tuple(Kind))
-    assert (context.device, context.tool_version, context.last_trial_utc) == ("cpu", "1", "now")
+    assert (context.device, context.tool_version) == ("cpu", "1")
+    assert (context.trials_asked, context.space_size) == (24, study.space.size)
 
 
 class TestContextOfTrials:
@@ -101,35 +110,61 @@ class TestContextOfTrials:
 
 
 class TestNextSteps:
-    SETTLED = {"num_answers": 15, "num_settled": 11, "trials_to_rest": 30}  # noqa: RUF012
+    NEXT = {"design_rows": 30, "trials": 60, "total": 80, "is_first_step": False}  # noqa: RUF012
+    SETTLED = {"num_answers": 15, "num_settled": 11, "next": NEXT}  # noqa: RUF012
 
-    def inputs(self, command: str | None = "nas search --name mine") -> ReportInputs:
-        sources = (Source.RANDOMISED, Source.ADAPTIVE)
-        trials = [make_record(n, source=sources[n % 2], seconds=2.0) for n in range(20)]
+    def inputs(self) -> ReportInputs:
+        trials = [make_record(n, seconds=2.0) for n in range(20)]
         return ReportInputs(
             study="mine",
             trials=trials,
             repeats=[],
             context=BenefitContext(direction="minimize"),
-            resume_command=command,
             num_workers=2,
         )
 
-    def test_command_counts_the_adaptive_trials_between(self) -> None:
+    def test_command_asks_for_the_total_and_names_its_price(self) -> None:
         [step] = next_steps({"settled": self.SETTLED}, self.inputs())
         assert step.command == "nas search --name mine --trials 80"
         assert step.settles == "the other 4 answers, if effects are what they seem"
         assert step.trials == 60
         assert step.minutes == pytest.approx(60 * 2.0 / 2 / 60)
 
-    @pytest.mark.parametrize(
-        "change",
-        [{"trials_to_rest": None}, {"trials_to_rest": 0}, {"num_settled": 15}],
-        ids=["unknown", "none", "all settled"],
-    )
+    def test_bounded_step_is_called_a_first_one(self) -> None:
+        settled = self.SETTLED | {"num_settled": 14, "next": self.NEXT | {"is_first_step": True}}
+        [step] = next_steps({"settled": settled}, self.inputs())
+        assert step.settles == "the last answer, as a first step"
+
+    @pytest.mark.parametrize("change", [{"next": None}, {"num_settled": 15}])
     def test_nothing_left_to_settle_is_no_step(self, change: dict[str, int | None]) -> None:
         assert next_steps({"settled": self.SETTLED | change}, self.inputs()) == []
-
-    def test_table_has_no_command(self) -> None:
-        assert next_steps({"settled": self.SETTLED}, self.inputs(None)) == []
         assert next_steps({}, self.inputs()) == []
+
+    def test_table_gets_words_and_no_command(self) -> None:
+        settled = self.SETTLED | {"next": self.NEXT | {"total": None}}
+        [step] = next_steps({"settled": settled}, self.inputs())
+        assert (step.command, step.trials) == ("", None)
+        assert step.words.startswith("Train about *30 more design rows* for the other 4 answers")
+
+
+def test_commands_are_for_studies_that_their_name_finds(study: OpenStudy) -> None:
+    def folder(path: Path | None) -> str | None:
+        environment: dict[str, object] = {}
+        return study_context(study.config, study.space, environment, path).run_folder
+
+    assert folder(study.folder.path) == "runs/made"
+    assert folder(Path("elsewhere/made")) is None
+    assert folder(Path("runs/copied")) is None
+    assert folder(None) is None
+
+
+def test_pages_of_tables_hold_no_command_of_a_search(study: OpenStudy, tmp_path: Path) -> None:
+    run = open_run(study.folder.path)
+    own = run.report(tmp_path / "own")
+    assert "nas search --name made --trials" in (own.folder / "report.html").read_text()
+    context = context_of_trials(run.records(), direction="minimize", name="made", sesoi=None)
+    table = ReportInputs(study="made", trials=run.records(), repeats=[], context=context)
+    written = write_report(tmp_path / "table", table)
+    for name in ("report.html", "skip_benefit.json"):
+        assert "nas search" not in (written.folder / name).read_text()
+        assert "runs/" not in (written.folder / name).read_text()

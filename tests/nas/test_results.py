@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nas.config import StudyConfig
 from nas.display import Answers
+from nas.errors import ExportError
 from nas.exporting import weights_key
 from nas.owner import Owner
 from nas.repeats_feed import RepeatsFeed, plan_anchors, plan_finalists
@@ -48,7 +50,9 @@ def test_answers_are_counted_once_there_are_rows(tmp_path: Path) -> None:
     adaptive = [r for r in results.trials if r.source is Source.ADAPTIVE]
     assert results.count_answers(adaptive) is None
     # Six blocks, each with identity and projection.
-    assert results.count_answers(results.trials + results.repeats) == Answers(settled=0, total=12)
+    assert results.count_answers(results.trials + results.repeats) == Answers(
+        settled=0, precise=0, total=12
+    )
 
 
 def test_the_winner_has_the_best_mean_over_fresh_seeds(tmp_path: Path) -> None:
@@ -70,6 +74,16 @@ def test_without_finalists_there_is_no_winner_and_no_export(tmp_path: Path) -> N
     results.drop_spare_weights()
     assert not (tmp_path / "export").exists()
     assert results.conclusion() == f"done     {tmp_path}"
+
+
+def test_a_trial_whose_network_was_retrained_for_another_is_exported_as_that_one(
+    tmp_path: Path,
+) -> None:
+    results = made(tmp_path)
+    [same] = [r for r in results.trials if r.number == results.repeats[-1].of_trial]
+    results.trials.append(replace(same, number=99))
+    with pytest.raises(ExportError, match=rf"weights of repeat \d+ \(of trial {same.number}\)"):
+        results.write_export(of_trial=99)
 
 
 def test_only_the_best_run_of_each_finalist_keeps_its_weights(tmp_path: Path) -> None:

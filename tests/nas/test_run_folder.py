@@ -18,6 +18,7 @@ from nas.run_folder import (
     tool_version,
     write_whole,
 )
+from nas.wandb_settings import WandbSettings
 from search_spaces.errors import UserError
 
 CONFIG = make_config({"name": "mine", "recipe": {"epochs": 4}})
@@ -236,6 +237,15 @@ class TestResolveConfig:
         flags = {"name": "mine", "search": {"trials": 300}}
         config = resolve_config(None, flags, folder.path.parent)
         assert (config.search.trials, config.recipe.epochs) == (300, 4)
+
+    def test_stored_wandb_settings_do_not_count_as_given(self, folder: RunFolder) -> None:
+        stored = WandbSettings(mode="disabled", runs="none")
+        folder.write_config(CONFIG.model_copy(update={"wandb": stored}))
+        wandb = resolve_config(None, {"name": "mine"}, folder.path.parent).wandb
+        assert (wandb.model_dump(), wandb.model_fields_set) == (stored.model_dump(), set())
+        flags = {"name": "mine", "wandb": {"mode": "offline"}}
+        wandb = resolve_config(None, flags, folder.path.parent).wandb
+        assert (wandb.mode, wandb.runs, wandb.model_fields_set) == ("offline", "none", {"mode"})
 
     def test_file_says_all_itself(self, folder: RunFolder, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text("name: mine\n")

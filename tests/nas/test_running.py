@@ -12,6 +12,7 @@ from nas.trials import Source, State
 from search_spaces.spec import Kind
 from tests.nas.fake_pool import (
     Recorder,
+    as_optuna,
     make_epoch,
     make_failure,
     make_measurement,
@@ -59,7 +60,7 @@ def test_the_wandb_id_follows_the_number_that_the_trial_really_got(
     trials: TrialsInTraining,
 ) -> None:
     guessed = trials.next_wandb_id()
-    trials.store.study().enqueue_trial({"depth.stage1": 1})
+    as_optuna(trials.store).enqueue_trial({"depth.stage1": 1})
     running = begin(trials, wandb_id=guessed)
     assert running.record.number == 1
     assert running.record.wandb_id == trials.wandb_id(1)
@@ -70,7 +71,7 @@ def test_repeats_have_wandb_ids_of_their_own(tmp_path: Path) -> None:
     study = open_tiny(tmp_path, tiny_config())
     search, repeats = take_trials(study), take_trials(study, repeats=True)
     assert search.wandb_id(3) == f"{study.search.uid}-0003"
-    assert repeats.wandb_id(3) == f"{study.search.uid}-repeat-0003"
+    assert repeats.wandb_id(3) == f"{study.search.uid}-r0003"
 
 
 def test_an_end_is_persisted_before_anybody_hears_of_it(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_trial_that_somebody_else_ended_stays_as_it_is(
     trials: TrialsInTraining, end: str
 ) -> None:
     running = begin(trials)
-    trials.store.study().tell(0, 0.125)
+    as_optuna(trials.store).tell(0, 0.125)
     if end == "report":
         trials.report(running, 1, 0.5)
         return
@@ -220,7 +221,7 @@ def test_a_result_without_a_state_ends_the_trial(trials: TrialsInTraining) -> No
 
 def test_only_what_an_owner_began_is_ours(trials: TrialsInTraining) -> None:
     begin(trials)
-    study = trials.store.study()
+    study = as_optuna(trials.store)
     study.ask()
     study.enqueue_trial({"depth.stage1": 1})
     assert [is_ours(trial) for trial in trials.store.trials()] == [True, False, False]
@@ -229,7 +230,7 @@ def test_only_what_an_owner_began_is_ours(trials: TrialsInTraining) -> None:
 def test_a_claim_that_another_process_won_leaves_the_trial_to_it(
     trials: TrialsInTraining,
 ) -> None:
-    study = trials.store.study()
+    study = as_optuna(trials.store)
     study.enqueue_trial({"depth.stage1": 1})
     [waiting] = trials.store.trials(TrialState.WAITING)
     theirs = study.ask()
@@ -242,7 +243,7 @@ def test_a_claim_that_another_process_won_leaves_the_trial_to_it(
 
 
 def test_a_refused_trial_fails_with_the_message_once(trials: TrialsInTraining) -> None:
-    trials.store.study().enqueue_trial({"depth.stage1": 77})
+    as_optuna(trials.store).enqueue_trial({"depth.stage1": 77})
     [waiting] = trials.store.trials(TrialState.WAITING)
     trials.refuse(waiting, "no such depth")
     trials.refuse(waiting, "no such depth")

@@ -9,6 +9,7 @@ from nas.errors import RunFolderError, StorageError
 from nas.status import describe_status, read_status
 from nas.trials import Source
 from search_spaces.spec import Kind
+from tests.nas.fake_pool import as_optuna
 from tests.nas.made_studies import add_trial, make_study
 
 
@@ -48,7 +49,7 @@ def test_new_study_has_no_best(tmp_path: Path) -> None:
 
 def test_trial_enqueued_by_others_is_waiting(tmp_path: Path) -> None:
     study = make_study(tmp_path)
-    study.search.study().enqueue_trial({"depth.stage1": 2})
+    as_optuna(study.search).enqueue_trial({"depth.stage1": 2})
     assert read_status(study.folder.path)["trials"]["waiting"] == 1
 
 
@@ -78,6 +79,13 @@ def test_living_owner_is_shown_with_its_workers(tmp_path: Path) -> None:
     text = describe_status(status)
     assert "worker   41 on cpu: trial-0001\nworker   42 on cpu: idle" in text
     assert "\nowner " not in text
+
+
+def test_living_owner_without_workers_is_no_finished_search(tmp_path: Path) -> None:
+    study = make_study(tmp_path, [0.5] * 6)
+    study.folder.workers.write_text(json.dumps({"owner": os.getpid(), "workers": []}))
+    text = describe_status(read_status(study.folder.path))
+    assert text.endswith("owner    running; nothing is in training now")
 
 
 def test_text_says_all_of_a_finished_study(tmp_path: Path) -> None:
@@ -116,7 +124,7 @@ def test_repeat_that_was_interrupted_is_unfinished_too(tmp_path: Path) -> None:
 
 def test_best_without_an_architecture_is_said_without_one(tmp_path: Path) -> None:
     study = make_study(tmp_path)
-    study.search.study().add_trial(optuna.trial.create_trial(value=0.0))
+    as_optuna(study.search).add_trial(optuna.trial.create_trial(value=0.0))
     text = describe_status(read_status(study.folder.path))
     assert "best     trial 0: 0.0000\n" in text
 

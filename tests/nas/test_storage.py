@@ -15,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from nas.errors import ConfigError, RunFolderError, StorageError
 from nas.storage import (
     check_journal,
+    check_journal_is_there,
     folder_lock,
     journal_path,
     mend_journal,
@@ -400,3 +401,41 @@ def dispose(storage: object) -> None:
     assert isinstance(backend, RDBStorage)
     backend.scoped_session.remove()
     backend.engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/s.db", "{}/shared.log"])
+def test_a_file_that_two_folders_share_has_one_owner_per_study(tmp_path: Path, url: str) -> None:
+    shared = url.format(tmp_path)
+    with storage_lock(shared, "digits"):
+        with (
+            pytest.raises(StorageError, match="may have one owner, got study 'digits' of"),
+            storage_lock(shared, "digits"),
+        ):
+            pass
+        with storage_lock(shared, "another"):
+            pass
+    with storage_lock(shared, "digits"):
+        pass
+
+
+def test_the_lock_of_a_file_in_no_folder_says_what_to_check(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match=r"folder of storage '.*nowhere/s\.db' must be writable"),
+        storage_lock(f"sqlite:///{tmp_path}/nowhere/s.db", "digits"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_study_that_has_trained_is_not_begun_anew_without_its_journal(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    journal = tmp_path / "journal.log"
+    if content is not None:
+        journal.write_bytes(content)
+    check_journal_is_there(journal, tmp_path)
+    (tmp_path / "epochs.jsonl").write_text('{"event": "end", "trial": 0}\n')
+    with pytest.raises(StorageError, match=r"must have its journal, got none in '.*journal\.log'"):
+        check_journal_is_there(journal, tmp_path)
+    journal.write_bytes(b'{"op_code": 0}\n')
+    check_journal_is_there(journal, tmp_path)

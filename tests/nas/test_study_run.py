@@ -1,7 +1,9 @@
 """Whole studies on a pool without processes: what is trained, in which order, and what is said."""
 
+import contextlib
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ import pytest
 
 from nas.config import StudyConfig
 from nas.devices import Slot
-from nas.errors import ExportError
+from nas.display import Answers
+from nas.errors import ConfigError, ExportError
+from nas.repeats_feed import RepeatsFeed, plan_finalists
+from nas.results import Results
 from nas.run import open_run
 from nas.run_folder import RunFolder
 from nas.study_run import SearchOptions, StudyRun
 from nas.trials import Source, State
+from nas.worker_board import read_board
 from search_spaces.spec import Kind
-from tests.nas.fake_pool import FakePool, Fate, open_tiny, tiny_config
+from tests.nas.fake_pool import FakePool, Fate, as_optuna, open_tiny, take_trials, tiny_config
 from trainer.measurement import Candidate
 
 SLOTS = [Slot(index=number, device="cpu", label="cpu") for number in (1, 2)]
@@ -112,6 +118,68 @@ def test_a_study_none_of_whose_trials_is_complete_still_ends(tmp_path: Path) -> 
     assert "export" not in said.splitlines()[-1]
 
 
+def test_anchors_of_the_reference_depth_come_early_and_the_others_last(tmp_path: Path) -> None:
+    pool, said = run_study(tmp_path, tiny_config(trials=24))
+    keys = [work.keys[0] for work in pool.works]
+    first = keys.index("repeat-0000")
+    # Two workers: one search trial more may have begun.
+    assert first in (16, 17)
+    assert [key[:6] for key in keys[first : first + 4]] == ["repeat"] * 4
+    repeats = open_run(tmp_path).repeats()
+    assert [r.layers for r in repeats] == [14] * 4 + [8] * 4
+    assert [key[:6] for key in keys[-4:]] == ["repeat"] * 4
+    assert "24/24 trials; 8/8 repeats" in said
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_owner_is_known_while_it_writes_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trains: bool
+) -> None:
+    if not trains:
+        run_study(tmp_path, tiny_config(trials=2))
+    seen: list[Any] = []
+    write_report = Results.write_report
+
+    def look(self: Results) -> object:
+        seen.append(read_board(self.folder.workers))
+        return write_report(self)
+
+    monkeypatch.setattr(Results, "write_report", look)
+    run_study(tmp_path, tiny_config(trials=2))
+    assert [board["workers"] for board in seen] == [[]]
+
+
+def test_begun_finalist_ends_even_where_no_finalists_are_asked_for(tmp_path: Path) -> None:
+    config = tiny_config(trials=4, finalists=1, finalist_seeds=2)
+    run_study(tmp_path, config, report=False)
+    study = open_tiny(tmp_path, config)
+    repeats = take_trials(study, repeats=True)
+    planned = plan_finalists(open_run(tmp_path).records()[:1], 2)
+    # Its owner was killed while it was in training.
+    assert RepeatsFeed(config, study.space, repeats, Source.FINALIST, lambda: planned).next()
+    pool, _ = run_study(tmp_path, config, report=False)
+    assert [work.keys for work in pool.works] == [("repeat-0000",)]
+    assert [r.state for r in open_run(tmp_path).repeats()] == [State.COMPLETE]
+
+
+def test_repeats_are_counted_up_to_their_end(tmp_path: Path) -> None:
+    config = tiny_config(trials=4, goal="best", finalists=2, finalist_seeds=2)
+    run_study(tmp_path, config)
+    with pytest.raises(ExportError, match="weights"):
+        run_study(tmp_path, config, report=False, export=True)
+    number = len(open_run(tmp_path).repeats())
+    stream = io.StringIO()
+    with contextlib.suppress(ExportError):
+        study = open_tiny(
+            tmp_path, tiny_config(trials=5, goal="best", finalists=2, finalist_seeds=2)
+        )
+        options = SearchOptions(with_report=False, with_export=True, stream=stream)
+        StudyRun(study, SLOTS, options, make_pool=lambda study, slots: FakePool()).run()
+    done = len(open_run(tmp_path).repeats())
+    assert done >= number
+    assert f"5/5 trials; {done}/{done} repeats" in stream.getvalue()
+
+
 def test_a_settled_study_trains_nothing_more(tmp_path: Path) -> None:
     # With an effect worth having as large as this, eighteen rows settle everything.
     settings: dict[str, Any] = {"space": {"stages": 2}, "sesoi": 10.0, "goal": "map"}
@@ -119,7 +187,24 @@ def test_a_settled_study_trains_nothing_more(tmp_path: Path) -> None:
     more = tiny_config(trials=24, until="settled", **settings)
     pool, said = run_study(tmp_path, more, report=False)
     assert pool.works == []
+    assert "until    every answer is precise; stopped after 1 look\n" in said
+    counts = json.loads((tmp_path / "logs" / "timing.json").read_text())["counts"]
+    assert counts["looks"] == 1
     assert "resume   18 trials are done, 0 go on from their checkpoints, 6 to go" in said
+
+
+def test_a_study_stops_on_precision_and_never_because_all_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Answers(settled=8, precise=0, total=8)
+    monkeypatch.setattr(Results, "count_answers", lambda self, ended: found)
+    _, said = run_study(tmp_path / "a", tiny_config(trials=6, until="settled"), report=False)
+    assert sum(sources(tmp_path / "a").values()) == 6
+    assert re.search(r"until    some answers are not precise after \d+ looks? at them\n", said)
+    found = Answers(settled=0, precise=8, total=8)
+    _, said = run_study(tmp_path / "b", tiny_config(trials=6, until="settled"), report=False)
+    assert sources(tmp_path / "b") == {}
+    assert "stopped after 1 look\n" in said
 
 
 def test_a_study_that_is_not_settled_goes_on_to_its_total(tmp_path: Path) -> None:
@@ -148,6 +233,57 @@ def test_every_space_and_every_total_ends_in_a_report(
     assert said.splitlines()[-1].startswith("report   ")
 
 
+def export_trial(folder: Path, config: StudyConfig, number: int) -> tuple[FakePool, str]:
+    """Export one trial as `nas export --trial` does; the made-up trainings have no weights."""
+    stream, pool = io.StringIO(), FakePool()
+    options = SearchOptions(stream=stream)
+    run = StudyRun(open_tiny(folder, config), SLOTS, options, make_pool=lambda s, slots: pool)
+    with pytest.raises(ExportError, match=rf"weights of repeat \d+ \(of trial {number}\)"):
+        run.export_trial(number)
+    return pool, stream.getvalue()
+
+
+class TestExportOfATrial:
+    CONFIG = tiny_config(trials=4, goal="best", finalists=1, finalist_seeds=3)
+
+    def test_it_is_trained_on_fresh_seeds_beside_its_rival(self, tmp_path: Path) -> None:
+        run_study(tmp_path, self.CONFIG, report=False)
+        pool, said = export_trial(tmp_path, self.CONFIG, 2)
+        run = open_run(tmp_path)
+        kinds = Counter((r.source.value, r.of_trial) for r in run.repeats())
+        assert kinds == {("finalist", 2): 3, ("anchor", None): 2}
+        assert {r.spec_id for r in run.repeats()[:3]} == {run.records()[2].spec_id}
+        assert said.startswith("retrain  trial 2 on 3 fresh seeds")
+        assert "4/4 trials; 5/5 repeats" in said
+        assert not (tmp_path / "workers.json").exists()
+        # The next time there is nothing more to train.
+        pool, _ = export_trial(tmp_path, self.CONFIG, 2)
+        assert pool.works == []
+
+    @pytest.mark.parametrize("number", [1, 5, -1])
+    def test_only_a_complete_trial_can_be_trained_again(self, tmp_path: Path, number: int) -> None:
+        def fate(candidate: Candidate, attempt: int) -> str:
+            return "diverged" if candidate.key == "trial-0001" else "done"
+
+        run_study(tmp_path, self.CONFIG, fate=fate, report=False)
+        pool = FakePool()
+        study = open_tiny(tmp_path, self.CONFIG)
+        stream = io.StringIO()
+        run = StudyRun(study, SLOTS, SearchOptions(stream=stream), make_pool=lambda s, slots: pool)
+        with pytest.raises(ConfigError, match=rf"got trial={number}\. Complete: 0, 2 to 4\."):
+            run.export_trial(number)
+        assert (pool.works, stream.getvalue()) == ([], "")
+
+    def test_trainings_that_all_fail_are_said(self, tmp_path: Path) -> None:
+        run_study(tmp_path, self.CONFIG, report=False)
+        pool = FakePool(fate=lambda candidate, attempt: "diverged")
+        options = SearchOptions(stream=io.StringIO())
+        study = open_tiny(tmp_path, self.CONFIG)
+        run = StudyRun(study, SLOTS, options, make_pool=lambda s, slots: pool)
+        with pytest.raises(ExportError, match=r"complete fresh training, got none of trial=0"):
+            run.export_trial(0)
+
+
 def test_a_wandb_that_cannot_be_written_costs_warnings_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,7 +299,7 @@ def test_a_wandb_that_cannot_be_written_costs_warnings_only(
 
 def test_an_enqueued_mistake_is_in_the_report_as_a_failure(tmp_path: Path) -> None:
     config = tiny_config(trials=2)
-    open_tiny(tmp_path, config).search.study().enqueue_trial({"depth.stage1": 99})
+    as_optuna(open_tiny(tmp_path, config).search).enqueue_trial({"depth.stage1": 99})
     run_study(tmp_path, config)
     table = (tmp_path / "report" / "trials.csv").read_text().splitlines()
     assert sum("failed" in line for line in table) == 1

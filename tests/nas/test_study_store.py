@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from nas.storage import open_storage
 from nas.study_store import StudyStore
 from tests.contracts.storage_contract import ATTRIBUTES, DISTRIBUTIONS, PARAMS, RESULT
+from tests.nas.fake_pool import as_optuna
 
 FACTS = {"uid": "0a1b2c3d", "data": "digits"}
 
@@ -62,4 +63,4 @@ def test_trials_are_filtered_by_state(tmp_path: Path) -> None:
     store.start({}, {}, {})
     assert [trial.number for trial in store.trials()] == [0, 1, 2]
     assert [t.number for t in store.trials(TrialState.FAIL, TrialState.RUNNING)] == [1, 2]
-    assert store.study().best_trial.number == 0
+    assert as_optuna(store).best_trial.number == 0

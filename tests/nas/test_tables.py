@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -202,6 +203,15 @@ def test_what_is_written_is_read_back(tmp_path, trials):
         for name in ("number", "state", "source", "value", "decisions", "seed", "lr", "metrics",
                      "spec_id", "epochs_done", "seconds", "params"):  # fmt: skip
             assert getattr(theirs, name) == getattr(ours, name)
+
+
+def test_trials_that_have_not_ended_are_left_out_so_that_the_table_can_be_read(tmp_path, trials):
+    path = tmp_path / "trials.csv"
+    states = (State.RUNNING, State.WAITING)
+    unfinished = [replace(trials[n], state=state, value=None) for n, state in enumerate(states)]
+    failed = replace(trials[2], state=State.FAILED, value=None, reason="oom")
+    write_trials_csv(path, [*unfinished, failed, trials[3]])
+    assert [row.number for row in read_trials_csv(path)] == [2, 3]
 
 
 def test_a_bare_table_gives_the_same_effects_as_the_study(tmp_path, trials):

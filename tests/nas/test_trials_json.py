@@ -11,7 +11,7 @@ from tests.nas.wandb_studies import make_record
 @pytest.mark.parametrize(
     "record",
     [
-        make_record(3),
+        make_record(3, ended_utc="2026-01-31T12:30:05+00:00"),
         make_record(4, state=State.FAILED, reason="oom", message="too large", value=None),
         make_record(5, source=Source.FINALIST, of_trial=3),
         TrialRecord(number=0, state=State.PRUNED, source=Source.ADAPTIVE, decisions={}),

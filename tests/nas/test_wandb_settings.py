@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nas.errors import ConfigError
-from nas.wandb_settings import WandbSettings, find_login, resolve_wandb
+from nas.wandb_settings import WandbSettings, find_login, resolve_wandb, with_stored
 
 KEY = "k" * 40
 
@@ -32,6 +32,15 @@ def test_given_settings_win_over_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("word", "mode"), [("dryrun", "offline"), ("disabled", "disabled")])
 def test_words_of_the_environment_are_understood(tmp_path: Path, word: str, mode: str) -> None:
     assert resolve_wandb(WandbSettings(), home(tmp_path, WANDB_MODE=word)).mode == mode
+
+
+def test_stored_settings_give_way_to_all_others(tmp_path: Path) -> None:
+    stored = WandbSettings(mode="disabled", project="old", entity="team", runs="none")
+    assert resolve_wandb(with_stored(WandbSettings(), stored), home(tmp_path)) == stored
+    environ = home(tmp_path, WANDB_MODE="offline", WANDB_PROJECT="env")
+    found = resolve_wandb(with_stored(WandbSettings(project="flag"), stored), environ)
+    expected = WandbSettings(mode="offline", project="flag", entity="team", runs="none")
+    assert found == expected
 
 
 def test_unknown_mode_of_the_environment_names_the_nearest(tmp_path: Path) -> None:

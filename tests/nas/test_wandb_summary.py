@@ -63,11 +63,13 @@ def test_positions_with_names_are_counted_through_the_network() -> None:
 
 def test_several_depths_do_not_share_a_line() -> None:
     benefit = {
-        "effects": [effect(1, "identity", 1.0), effect(1, "identity", 2.0, depth=32)],
+        "effects": [effect(1, "identity", 1.0)],
+        # As many layers as the reference: the plan tells them apart.
+        "other_depths": [{"depth_plan": [2, 5], "effects": [effect(1, "identity", 2.0)]}],
     }
     rows = list(answer_rows(benefit))
-    assert [row.get("answer_16/identity") for row in rows] == [1.0, None]
-    assert [row.get("answer_32/identity") for row in rows] == [None, 2.0]
+    assert [row.get("answer/identity") for row in rows] == [1.0, None]
+    assert [row.get("answer_2-5/identity") for row in rows] == [None, 2.0]
 
 
 def test_no_effects_are_no_rows() -> None:
@@ -82,11 +84,9 @@ def test_summary_counts_states_and_answers_and_names_the_best() -> None:
         make_record(3, value=None, state=State.FAILED),
     ]
     benefit = {
-        "effects": [
-            effect(1, "identity", 1.0, decision="benefit"),
-            effect(2, "identity", 1.0, decision="inconclusive"),
-            effect(3, "identity", None, decision=None),
-        ]
+        # A precise answer is settled, decided or not.
+        "settled": {"num_answers": 3, "num_settled": 2},
+        "effects": [effect(1, "identity", 1.0, decision="inconclusive")],
     }
     assert study_summary("Skips help.", benefit, trials, STUDY) == {
         "headline": "Skips help.",
@@ -94,7 +94,7 @@ def test_summary_counts_states_and_answers_and_names_the_best() -> None:
         "n_pruned": 1,
         "n_failed": 1,
         "n_answers": 3,
-        "n_settled": 1,
+        "n_settled": 2,
         "best_trial": 1,
         "best_value": 0.25,
     }

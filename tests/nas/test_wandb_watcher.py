@@ -9,7 +9,14 @@ from nas.timing import Timing
 from nas.wandb_files import finished_ids
 from nas.wandb_settings import WandbSettings
 from nas.wandb_watcher import WandbWatcher
-from tests.nas.fake_pool import make_epoch, open_feed, open_tiny, search, tiny_config
+from tests.nas.fake_pool import (
+    as_optuna,
+    make_epoch,
+    open_feed,
+    open_tiny,
+    search,
+    tiny_config,
+)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -20,7 +27,7 @@ def open_study(folder: Path, mode: str = "offline") -> OpenStudy:
 
 
 def test_runs_of_ended_trials_and_the_summary_are_written(tmp_path: Path) -> None:
-    open_tiny(tmp_path, tiny_config()).search.study().enqueue_trial({"depth.stage1": 99})
+    as_optuna(open_tiny(tmp_path, tiny_config()).search).enqueue_trial({"depth.stage1": 99})
     ended = search(tmp_path, tiny_config(trials=2)).trials.ended
     study = open_study(tmp_path)
     watcher = WandbWatcher(study, timing := Timing(tmp_path / "timing.json"))

@@ -90,6 +90,7 @@ CONTEXT = BenefitContext(
     direction="minimize",
     metric="val/log_loss",
     study_name="planted",
+    run_folder="runs/planted",
     num_classes=10,
     kinds=tuple(Kind),
     reference_depths=(5, 5, 5),

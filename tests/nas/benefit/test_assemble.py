@@ -197,7 +197,7 @@ def test_effects_inside_the_smallest_worth_having_are_negligible_and_small(plant
     assert (result["headline"]["decision"], result["headline"]["size"]) == ("negligible", "small")
 
 
-def test_each_depth_plan_is_estimated_alone_and_the_reference_comes_first(planted):
+def test_each_depth_plan_is_estimated_alone_and_the_others_stand_apart(planted):
     deep = planted.design(60)
     shallow = []
     space, rng = planted.space, np.random.default_rng(3)
@@ -214,12 +214,17 @@ def test_each_depth_plan_is_estimated_alone_and_the_reference_comes_first(plante
     result = skip_benefit(deep + shallow, [], planted.context)
     assert result["reference_depth"]["depth_plan"] == [5, 5, 5]
     assert result["rows"]["at_other_depths"] == 40
-    assert [row["depth"] for row in only(result, "AMCE_ALL")] == [32] * 3 + [14] * 3
-    small = only(result, "AMCE", depth=14)
+    assert [row["depth"] for row in only(result, "AMCE_ALL")] == [32] * 3
+    keys = [(row["position"], row["kind"]) for row in only(result, "AMCE")]
+    assert len(keys) == len(set(keys)) == 30
+    [other] = result["other_depths"]
+    assert other["depth_plan"] == [2, 2, 2]
+    small = only(other, "AMCE", depth=14)
     assert len(small) == 12
     assert [row["estimate"] for row in small] == pytest.approx([0.1] * 12, abs=0.04)
     alone = skip_benefit(deep, [], planted.context)
-    assert only(result, "AMCE", depth=32) == only(alone, "AMCE")
+    assert only(result, "AMCE") == only(alone, "AMCE")
+    assert alone["other_depths"] == []
 
 
 def test_many_depth_plans_are_pooled_by_stage_and_block(planted):
@@ -254,6 +259,77 @@ def test_a_bare_context_and_rows_without_specs_are_enough(planted):
     assert result["headline"]["size"] is None
     assert result["reference_depth"]["depth_plan"] == [5, 5, 5]
     assert only(result, "AMCE", position=6)[0]["width"] is None
+
+
+def test_rows_that_others_trained_claim_neither_networks_nor_a_distribution(planted):
+    trials = planted.design(12)
+    bare = skip_benefit(trials, [], BenefitContext(direction="minimize"))
+    assert bare["reference_distribution"] is None
+    assert (bare["training"]["norm"], bare["training"]["init"]) == (None, None)
+    ours = skip_benefit(trials, [], planted.context)
+    assert ours["reference_distribution"]["name"] == "uniform"
+    assert ours["training"]["norm"] == "batch"
+
+
+def test_counts_of_search_trials_add_up_and_repeats_have_their_own(planted):
+    trials = planted.design(12)
+    trials[0] = replace(trials[0], source=Source.ADAPTIVE)
+    study = skip_benefit(trials, planted.anchors(), planted.context)["study"]
+    assert study["by_source"] == {"adaptive": 1, "randomised": 11}
+    assert sum(study["by_source"].values()) == study["n_trials"] == 12
+    assert study["n_repeats"] == 10
+
+
+def test_a_kind_that_takes_longer_to_train_says_by_how_much(planted):
+    def seconds(trial):
+        first, *_ = trial.spec.kinds
+        return 10.0 + 3.0 * (first == "projection")
+
+    trials = [replace(t, seconds=seconds(t)) for t in planted.design(60)]
+    # A diverged training ends early, whatever its network costs.
+    trials[0] = replace(trials[0], state=State.FAILED, reason="diverged", seconds=0.1)
+    trials[1] = replace(trials[1], seconds=None)
+    result = skip_benefit(trials, [], planted.context)
+    [own] = only(result, "AMCE", position=1, kind="projection")
+    assert own["delta_seconds"] == pytest.approx(3.0)
+    [identity] = only(result, "AMCE", position=1, kind="identity")
+    assert identity["delta_seconds"] == pytest.approx(0.0)
+    [stage] = only(result, "AMCE_STAGE", stage=1, kind="projection")
+    blocks = only(result, "AMCE", stage=1, kind="projection")
+    assert stage["delta_seconds"] == pytest.approx(np.mean([b["delta_seconds"] for b in blocks]))
+
+
+def test_a_table_without_seconds_has_no_difference_of_them(planted):
+    trials = [replace(t, seconds=None) for t in planted.design(60)]
+    result = skip_benefit(trials, [], planted.context)
+    assert {row["delta_seconds"] for row in result["effects"]} == {None}
+
+
+def test_effects_without_the_failed_rows_stand_beside_those_with_them(planted):
+    trials = planted.design(100)
+    for index in range(10):
+        trials[index] = failed(trials[index], "diverged")
+    result = skip_benefit(trials, [], planted.context)
+    without = result["without_failed"]
+    assert without["n_left_out"] == 10
+    alone = skip_benefit(trials[10:], [], planted.context)
+    assert without["headline"] == alone["headline"] != result["headline"]
+    assert only(without, "AMCE_STAGE") == only(alone, "AMCE_STAGE")
+    assert alone["without_failed"] is None
+    # Rows that say nothing are left out either way.
+    lost = [*trials[10:], failed(trials[10], "oom")]
+    assert skip_benefit(lost, [], planted.context)["without_failed"] is None
+
+
+def test_the_last_end_of_all_trainings_is_told(planted):
+    trials = [replace(t, ended_utc=f"2026-01-{t.number + 1:02}T00:00:00+00:00")
+              for t in planted.design(12)]  # fmt: skip
+    anchor = replace(planted.anchors()[0], ended_utc="2026-02-01T00:00:00+00:00")
+    result = skip_benefit(trials, [anchor], planted.context)
+    assert result["last_trial_utc"] == "2026-02-01T00:00:00+00:00"
+    alone = skip_benefit(trials, [], planted.context)
+    assert alone["last_trial_utc"] == "2026-01-12T00:00:00+00:00"
+    assert skip_benefit(planted.design(12), [], planted.context)["last_trial_utc"] is None
 
 
 def test_a_larger_value_is_better_when_maximised(planted):

@@ -11,7 +11,10 @@ from nas.trials import Source, State
 def warnings_of(rows, repeats, context):
     found = skip_benefit(rows, repeats, context)["warnings"]
     assert all(set(entry) == {"code", "text", "remedy"} for entry in found)
-    assert all(entry["remedy"].startswith("nas ") for entry in found)
+    commands = [e["remedy"] for e in found if "nas " in e["remedy"]]
+    assert all("--name planted" in command for command in commands)
+    if context.run_folder is None:
+        assert commands == []
     return {entry["code"]: entry for entry in found}
 
 
@@ -33,8 +36,35 @@ def test_noise_that_hides_blocks_asks_for_trials(planted):
     found = warnings_of(planted.design(100, sd=0.5), [], planted.context)
     entry = found["W_UNDERPOWERED"]
     assert "of 30 answers about single blocks cannot be told yet" in entry["text"]
-    assert entry["remedy"].startswith("nas search --name planted --trials ")
+    assert "nas search --name planted --trials " in entry["remedy"]
     assert int(entry["remedy"].split()[-1]) > 100
+    table = replace(planted.context, run_folder=None)
+    words = warnings_of(planted.design(100, sd=0.5), [], table)["W_UNDERPOWERED"]["remedy"]
+    assert words == "Train about 300 more design rows, as a first step."
+
+
+def test_other_studies_than_ours_get_words_for_every_remedy(planted):
+    rows = [*planted.design(60), *planted.design(3, seed=1)]
+    rows = [replace(row, number=number) for number, row in enumerate(rows)]
+    rows[60:] = [
+        replace(rows[60], state=State.PRUNED),
+        *(replace(row, state=State.FAILED, reason="diverged", value=None) for row in rows[61:]),
+    ]
+    repeats = planted.finalists(rows[0], [0.1, 9.0])
+    table = replace(planted.context, run_folder=None)
+    found = warnings_of(rows, repeats, table)
+    assert {"W_FAILURES", "W_PRUNED_ROWS", "W_NOISE_DOMINATES", "W_LR_UNTUNED"} <= set(found)
+    ours = warnings_of(rows, repeats, planted.context)
+    for code in ("W_FAILURES", "W_PRUNED_ROWS", "W_NOISE_DOMINATES", "W_LR_UNTUNED"):
+        assert ours[code]["remedy"].startswith("nas search runs/planted/config.yaml --")
+
+
+def test_the_page_and_the_warnings_ask_for_the_same_total(planted):
+    result = skip_benefit(planted.design(60), [], planted.context)
+    total = result["settled"]["next"]["total"]
+    remedies = [w["remedy"] for w in result["warnings"] if "--trials" in w["remedy"]]
+    assert remedies
+    assert all(remedy.endswith(f"--trials {total}") for remedy in remedies)
 
 
 def test_the_trials_asked_for_include_the_adaptive_share(planted):
@@ -55,6 +85,7 @@ def test_failures_are_counted_and_come_early_where_many(planted, number, place):
         f"{number} of 100 design rows failed; {number} diverged" in (found["W_FAILURES"]["text"])
     )
     assert (next(iter(found)) == "W_FAILURES") == (place == "early")
+    assert "Without them any skip is worth 0.2" in found["W_FAILURES"]["text"]
 
 
 def test_pruned_design_rows_are_named(planted):
@@ -134,7 +165,8 @@ def test_interactions_of_neighbours_are_told(planted):
     result = skip_benefit(rows, [], planted.context)
     assert result["interaction_test"]["in_model"] is True
     assert result["interaction_test"]["num_pairs"] == 14
-    assert "W_INTERACTION" in [entry["code"] for entry in result["warnings"]]
+    remedies = {entry["code"]: entry["remedy"] for entry in result["warnings"]}
+    assert remedies["W_INTERACTION"].startswith("Read neighbour_conditional of each effect")
 
 
 def test_few_networks_are_told_and_several_rates_are_not(planted):

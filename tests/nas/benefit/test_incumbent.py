@@ -40,6 +40,19 @@ def test_the_difference_to_identity_is_welchs(planted):
     assert versus["difference"] == pytest.approx(sum(identity) / 5 - 0.05)
 
 
+def test_the_rival_is_described_by_its_own_runs(planted):
+    trials, anchors = planted.design(20), planted.anchors()
+    finalists = planted.finalists(trials[5], [0.1, 0.2])
+    found = search_result(trials, finalists + anchors, planted.context)
+    identity = [row for row in anchors if row.name == "identity-32"]
+    versus = found["versus_identity"]
+    mean = sum(row.value for row in identity) / 5
+    assert versus["n"] == 5
+    assert versus["mean"] == pytest.approx(mean)
+    assert versus["ci"][0] < mean < versus["ci"][1]
+    assert versus["metrics"]["val_accuracy"]["mean"] == pytest.approx(1 - mean / 10)
+
+
 @pytest.mark.parametrize(
     ("shift", "verdict"), [(0.3, "worse"), (0.0, "not distinguishable"), (-0.08, "better")]
 )

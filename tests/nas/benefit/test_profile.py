@@ -24,6 +24,8 @@ def test_ranks_follow_the_estimates_and_their_intervals_hold_them(found):
     assert min(rows, key=lambda row: row["rank"])["position"] == 2
     assert all(row["rank_low"] <= row["rank"] <= row["rank_high"] for row in rows)
     assert (rows[1]["rank_low"], rows[1]["rank_high"], rows[1]["p_top3"]) == (1, 1, 1.0)
+    assert (rows[1]["p_top1"], rows[0]["p_top1"]) == (1.0, 0.0)
+    assert sum(row["p_top1"] for row in rows) == pytest.approx(1.0)
     assert {rows[2]["rank"], rows[3]["rank"]} == {2, 3}
     assert (rows[2]["rank_low"], rows[2]["rank_high"]) == (2, 3)
 

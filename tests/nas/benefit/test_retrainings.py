@@ -5,13 +5,13 @@ import pytest
 from scipy import stats
 
 from nas.benefit.context import BenefitContext, study_metric
-from nas.benefit.retrainings import anchor_rows, noise, summarise, worthwhile
+from nas.benefit.retrainings import anchor_rows, noise, spread_row, worthwhile
 from nas.trials import State
 
 
 def test_a_summary_holds_mean_spread_and_t_interval():
     values = [0.1, 0.3, 0.2, 0.4]
-    found = summarise(values)
+    found = spread_row(values)
     low, high = stats.t.interval(0.95, 3, loc=0.25, scale=stats.sem(values))
     assert (found["n"], found["mean"]) == (4, pytest.approx(0.25))
     assert found["sd"] == pytest.approx(stats.tstd(values))
@@ -19,8 +19,8 @@ def test_a_summary_holds_mean_spread_and_t_interval():
 
 
 def test_one_value_has_no_spread_and_none_no_mean():
-    assert summarise([0.5]) == {"n": 1, "mean": 0.5, "sd": None, "ci": None}
-    assert summarise([]) == {"n": 0, "mean": None, "sd": None, "ci": None}
+    assert spread_row([0.5]) == {"n": 1, "mean": 0.5, "sd": None, "ci": None}
+    assert spread_row([]) == {"n": 0, "mean": None, "sd": None, "ci": None}
 
 
 def test_anchors_come_shallow_first_with_all_metrics(planted):

@@ -9,10 +9,12 @@ from nas.benefit import Settled, settled, skip_benefit
 def test_the_count_is_the_maps(planted):
     trials, anchors = planted.design(100, sd=0.3), planted.anchors()
     found = settled(trials, planted.context, anchors)
-    assert skip_benefit(trials, anchors, planted.context)["settled"] == {
+    told = skip_benefit(trials, anchors, planted.context)["settled"]
+    assert {name: told[name] for name in told if name != "next"} == {
         "num_settled": found.num_settled,
         "num_answers": 30,
         "trials_to_rest": found.trials_to_rest,
+        "num_precise": found.num_precise,
     }
     assert 0 < found.num_settled < 30
     assert found.trials_to_rest > 0
@@ -26,6 +28,24 @@ def test_before_blocks_have_estimates_nothing_is_settled_and_the_rest_unknown(pl
 def test_with_little_noise_all_is_settled_and_nothing_is_left_to_do(planted):
     found = settled(planted.design(100, sd=0.01), planted.context)
     assert found == Settled(30, 30, 0)
+
+
+def test_a_significant_answer_that_is_not_precise_is_settled_but_no_reason_to_stop(planted):
+    trials, narrow = planted.design(100, sd=0.3), replace(planted.context, sesoi=0.001)
+    found = settled(trials, narrow)
+    assert found.num_settled > 0
+    assert found.num_precise == 0
+
+
+def test_without_a_smallest_effect_nothing_is_precise(planted):
+    found = settled(planted.design(100, sd=0.01), replace(planted.context, sesoi=None))
+    assert found.num_precise == 0
+
+
+def test_a_precise_answer_needs_no_significance(planted):
+    rng = np.random.default_rng(0)
+    flat = [replace(t, value=float(rng.normal())) for t in planted.design(100)]
+    assert settled(flat, replace(planted.context, sesoi=3.0)).num_precise == 30
 
 
 def test_an_answer_is_settled_when_its_interval_is_narrow_enough(planted):

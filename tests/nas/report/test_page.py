@@ -122,6 +122,23 @@ def test_the_first_screen_answers_six_questions_in_order(page: str, data: Report
     assert "nas search --name digits --trials 360" in first
 
 
+def test_the_rival_is_the_network_compared_with_and_no_anchor_of_as_many_layers(
+    data: ReportData,
+) -> None:
+    versus = data.benefit["search"]["versus_identity"]
+    [best] = [t for t in data.trials if t.number == data.benefit["search"]["incumbent"]["trial"]]
+    anchors = [
+        row | {"name": f"identity-{best.layers}", "mean": 9.0} for row in data.benefit["anchors"]
+    ]
+    text = words(render_report(but(data, anchors=anchors)))
+    metric = metric_of(data.benefit)
+    assert (
+        f"Identity everywhere, {best.layers} layers: {metric.value(versus['mean'])} log-loss and "
+        "98.0% accuracy over 5 seeds"
+    ) in text
+    assert "45,678 params" in text
+
+
 def test_every_effect_of_the_json_is_on_the_page(page: str, data: ReportData) -> None:
     text = words(page)
     metric = metric_of(data.benefit)
@@ -180,6 +197,20 @@ def test_warnings_are_at_most_three_and_end_in_a_command(data: ReportData) -> No
 
 def test_the_fixed_words_on_redundancy_are_there(page: str) -> None:
     assert "The second can be near zero although the first is large" in words(page)
+
+
+def test_the_method_names_the_kinds_that_were_drawn(data: ReportData, page: str) -> None:
+    assert "drawn at random (none, identity or projection), independently" in words(page)
+    two = [row for row in data.benefit["effects"] if row["kind"] == "identity"]
+    text = words(render_report(but(data, effects=two)))
+    assert "drawn at random (none or identity), independently" in text
+
+
+def test_what_the_test_split_is_for_is_told_where_it_was_measured(data: ReportData) -> None:
+    sentence = "The test split is measured once, for the finalists and the network they are"
+    measured = {**data.benefit["search"], "test": {"test_accuracy": {"n": 5, "mean": 0.98}}}
+    assert sentence in words(render_report(but(data, search=measured)))
+    assert "test split" not in words(render_report(data))
 
 
 def test_a_citation_holds_data_counts_and_recipe(page: str) -> None:
@@ -241,11 +272,9 @@ def test_a_real_skip_map_is_drawn(data: ReportData) -> None:
 
 
 def test_effects_of_other_depths_are_left_out(data: ReportData) -> None:
-    plan = {"depth": 32, "depth_plan": [5, 5, 5]}
-    here = [row | {"depth_plan": [5, 5, 5]} for row in data.benefit["effects"]]
-    other = [row | {"depth_plan": [1, 1, 1], "estimate": 9.0} for row in here]
-    one = but(data, effects=[*other, *here], reference_depth=plan)
-    assert skip_map_svg(one) == skip_map_svg(but(data, reference_depth=plan, effects=here))
+    effects = [row | {"estimate": 9.0} for row in data.benefit["effects"]]
+    one = but(data, other_depths=[{"depth_plan": [1, 1, 1], "effects": effects}])
+    assert skip_map_svg(one) == skip_map_svg(data)
     assert "9.00" not in words(render_report(one))
 
 
@@ -339,7 +368,8 @@ def test_three_adaptive_trials_say_that_there_is_no_answer_and_draw_grey(data: R
     assert "No answer yet" in text
     assert "not retrained, so partly luck" in text
     assert "No network of the random design has finished" in text
-    assert "nas search --name digits" in text
+    assert "nas search" not in text
+    assert "More trials of the random design, which alone are evidence" in text
     assert "Nothing is coloured: no effect of a single block has been measured." in text
     assert 'class="nn-ink-unknown"' in page
     assert not re.search(r'class="nn-ink-(helps|hurts)', page)
