@@ -98,13 +98,7 @@ def _check_columns(path: str, columns: Sequence[str]) -> None:
             f"{path}: must hold a header and trials, got an empty file. Columns: "
             f"{', '.join(_REQUIRED)}, and one per decision such as skip.stage1.block1."
         )
-    if len(columns) == 1:
-        for mark, words in ((";", "';'"), ("\t", "tabs")):
-            if mark in columns[0]:
-                raise TableError(
-                    f"{path}, line 1: commas are needed between columns, got columns separated "
-                    f"by {words}. Save it again as comma-separated CSV."
-                )
+    _check_separator(path, columns)
     for name in columns:
         if name and columns.count(name) > 1:
             raise TableError(
@@ -126,6 +120,15 @@ def _check_columns(path: str, columns: Sequence[str]) -> None:
             f"{path}, line 1: at least one decision about a skip must be there, got "
             f"{', '.join(columns)}. Add columns such as skip.stage1.block1."
         )
+
+
+def _check_separator(path: str, columns: Sequence[str]) -> None:
+    for mark, words in ((";", "';'"), ("\t", "tabs")):
+        if len(columns) == 1 and mark in columns[0]:
+            raise TableError(
+                f"{path}, line 1: commas are needed between columns, got columns separated by "
+                f"{words}. Save it again as comma-separated CSV."
+            )
 
 
 class _Line:

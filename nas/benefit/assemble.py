@@ -21,6 +21,7 @@ from nas.benefit.sample import (
     make_sample,
     outcome_of,
     places_of_depths,
+    randomised,
     sort_rows,
 )
 from nas.benefit.settling import count_settled
@@ -224,9 +225,11 @@ def _next(
     """Return the step that settles more; the total is for studies that a command goes on with."""
     answers = count_settled(analysis)
     step = more_trials(rows, analysis, context)
+    design = randomised(rows)
+    num_failed = sum(row.state is State.FAILED for row in design)
     # More of the same would fail as well.
-    all_failed = bool(analysis.sample.diverged.any()) and not analysis.can_decide
-    if step is None or all_failed or answers.num_settled == answers.num_answers:
+    most_failed = not analysis.can_decide and 2 * num_failed > len(design)
+    if step is None or most_failed or answers.num_settled == answers.num_answers:
         return None
     return asdict(step) | ({"total": None} if context.run_folder is None else {})
 

@@ -76,7 +76,8 @@ def analyse(
         question: decide(answers.get(question), worthwhile) if gates[question] else INCONCLUSIVE
         for question in questions
     }
-    return Analysis(sample, models, tuple(questions), answers, worthwhile, decisions, gates, may_decide)
+    asked = tuple(questions)
+    return Analysis(sample, models, asked, answers, worthwhile, decisions, gates, may_decide)
 
 
 def can_decide(sample: Sample) -> bool:

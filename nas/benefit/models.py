@@ -105,8 +105,8 @@ def _test_pairs(mains: Fit, paired: BlockDesign) -> PairTest | None:
     signs = np.random.default_rng(_PAIR_SEED).integers(0, 2, (mains.num_clusters, _PAIR_DRAWS))
     noise = (signs[mains.cluster] * 2.0 - 1) * mains.residuals[:, None]
     outcomes = np.column_stack([mains.residuals, noise])
-    small = np.square(outcomes - mains.hat @ outcomes).sum(axis=0)
-    large = np.square(outcomes - full.hat @ outcomes).sum(axis=0)
+    small = np.square(outcomes - mains.fitted(outcomes)).sum(axis=0)
+    large = np.square(outcomes - full.fitted(outcomes)).sum(axis=0)
     shares = 1 - np.divide(large, small, out=np.ones_like(large), where=small > 0)
     exceed = int((shares[1:] >= shares[0] - 1e-12).sum())
     return PairTest(

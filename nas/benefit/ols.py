@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -18,6 +19,16 @@ def t_quantile(df: float, probability: float) -> float:
 def two_sided_p(t: np.ndarray, df: float) -> np.ndarray:
     """Return the two-sided p value of t statistics."""
     return 2 * stdtr(df, -np.abs(t))
+
+
+class _Blocks(NamedTuple):
+    """Architectures of equally many rows: a block of the covariance each."""
+
+    rows: np.ndarray
+    """Shape (architectures, size)."""
+    inverse: np.ndarray
+    """Shape (architectures, size, size); so is `lost`."""
+    lost: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,9 @@ class Fit:
         """Independent columns."""
         return round(float(np.einsum("ij,ji->", self.matrix, self.pseudo_inverse)))
 
-    @cached_property
-    def hat(self) -> np.ndarray:
-        """Maps outcomes to fitted values, shape (rows, rows)."""
-        return self.matrix @ self.pseudo_inverse
+    def fitted(self, outcomes: np.ndarray) -> np.ndarray:
+        """Return fitted values of outcomes of shape (rows,) or (rows, draws)."""
+        return self.matrix @ (self.pseudo_inverse @ outcomes)
 
     @cached_property
     def num_clusters(self) -> int:
@@ -76,7 +86,7 @@ class Fit:
     @cached_property
     def residuals(self) -> np.ndarray:
         """Outcome minus fitted value."""
-        return self.y - self.hat @ self.y
+        return self.y - self.fitted(self.y)
 
     @cached_property
     def residual_sd(self) -> float | None:
@@ -85,25 +95,24 @@ class Fit:
         return float(np.sqrt(self.residuals @ self.residuals / df)) if df > 0 else None
 
     @cached_property
-    def _jackknife(self) -> tuple[np.ndarray, np.ndarray]:
+    def _jackknife(self) -> tuple[_Blocks, ...]:
         """What turns residuals into leave-one-architecture-out residuals, and what it loses.
 
-        For each cluster the inverse of its block of (I - hat), 1 / (1 - leverage) for one row;
-        and the projection on what that block maps to zero: noise that the model fits exactly.
+        For each architecture the inverse of its block of (I - hat), 1 / (1 - leverage) for one
+        row; and the projection on what that block maps to zero: noise that is fitted exactly.
         """
-        rows = len(self.y)
-        if not self.is_clustered:
-            spare = 1 - np.diag(self.hat)
-            pinned = spare < _PINNED
-            inverse = np.where(pinned, 0.0, 1 / np.where(pinned, 1.0, spare))
-            return np.diag(inverse), np.diag(pinned.astype(float))
-        inverse, lost = np.zeros((rows, rows)), np.zeros((rows, rows))
-        for members in self.members:
-            own = np.ix_(members, members)
-            block = np.eye(len(members)) - self.hat[own]
-            inverse[own] = np.linalg.pinv(block, rcond=_PINNED, hermitian=True)
-            lost[own] = np.eye(len(members)) - inverse[own] @ block
-        return inverse, lost
+        found = []
+        sizes = np.array([len(rows) for rows in self.members])
+        for size in np.unique(sizes):
+            rows = np.array([self.members[index] for index in np.flatnonzero(sizes == size)])
+            spare = np.eye(size) - self.matrix[rows] @ self.pseudo_inverse[:, rows].swapaxes(0, 1)
+            if size == 1:
+                pinned = spare < _PINNED
+                inverse = np.where(pinned, 0.0, 1 / np.where(pinned, 1.0, spare))
+            else:
+                inverse = np.linalg.pinv(spare, rcond=_PINNED, hermitian=True)
+            found.append(_Blocks(rows, inverse, np.eye(size) - inverse @ spare))
+        return tuple(found)
 
     @cached_property
     def members(self) -> tuple[np.ndarray, ...]:
@@ -112,10 +121,11 @@ class Fit:
         return tuple(np.split(order, np.flatnonzero(np.diff(self.cluster[order])) + 1))
 
     def left_out(self, residuals: np.ndarray) -> np.ndarray:
-        """Return residuals of fits that leave out the row's architecture."""
-        if self.is_clustered:
-            return self._jackknife[0] @ residuals
-        return np.diag(self._jackknife[0])[:, None] * residuals
+        """Return residuals of fits that leave out the row's architecture, shape (rows, draws)."""
+        scaled = np.empty_like(residuals)
+        for blocks in self._jackknife:
+            scaled[blocks.rows] = blocks.inverse @ residuals[blocks.rows]
+        return scaled
 
     def weights(self, contrasts: np.ndarray) -> np.ndarray:
         """Return how much each outcome counts in each contrast, shape (contrasts, rows)."""
@@ -125,7 +135,10 @@ class Fit:
         """Say which contrasts the rows determine, with noise that can be measured."""
         weights = self.weights(contrasts)
         estimable = np.abs(weights @ self.matrix - contrasts).max(axis=1, initial=0.0) < 1e-7
-        exposed = np.abs(weights @ self._jackknife[1]).max(axis=1, initial=0.0) > 1e-7
+        exposed = np.zeros(len(weights), dtype=bool)
+        for blocks in self._jackknife:
+            lost = weights[:, blocks.rows][:, :, None, :] @ blocks.lost
+            exposed |= np.abs(lost).max(axis=(1, 2, 3), initial=0.0) > 1e-7
         return estimable & ~exposed
 
     def standard_errors(self, weights: np.ndarray) -> np.ndarray:
@@ -135,14 +148,15 @@ class Fit:
     def _variances(self, weights: np.ndarray, residuals: np.ndarray) -> np.ndarray:
         """Robust variances, shape (contrasts, draws), of residuals of shape (rows, draws)."""
         scaled = self.left_out(residuals)
-        if not self.is_clustered:
-            return weights**2 @ scaled**2
-        order = np.concatenate(self.members)
-        starts = np.cumsum([0, *(len(rows) for rows in self.members[:-1])])
-        variances = np.empty((len(weights), residuals.shape[1]))
-        for index, row in enumerate(weights[:, order]):
-            scores = np.add.reduceat(row[:, None] * scaled[order], starts, axis=0)
-            variances[index] = np.einsum("gb,gb->b", scores, scores)
+        variances = np.zeros((len(weights), residuals.shape[1]))
+        for blocks in self._jackknife:
+            own, size = scaled[blocks.rows], blocks.rows.shape[1]
+            if size == 1:
+                variances += weights[:, blocks.rows[:, 0]] ** 2 @ own[:, 0] ** 2
+                continue
+            for index, row in enumerate(weights):
+                scores = (row[blocks.rows][:, None, :] @ own)[:, 0]
+                variances[index] += np.einsum("gb,gb->b", scores, scores)
         return variances
 
     def draw(self, weights: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,6 +171,6 @@ class Fit:
         signs = np.random.default_rng(seed).integers(0, 2, (self.num_clusters, draws)) * 2.0 - 1
         noise = signs[self.cluster] * self.left_out(self.residuals[:, None])
         deviations = weights @ noise
-        errors = np.sqrt(self._variances(weights, noise - self.hat @ noise))
+        errors = np.sqrt(self._variances(weights, noise - self.fitted(noise)))
         t = np.divide(deviations, errors, out=np.zeros_like(deviations), where=errors > 1e-300)
         return deviations, t

@@ -73,7 +73,11 @@ def score(request: ExportRequest, standing: Standing | None, test_accuracy: floa
     rows = []
     for metric in _METRICS:
         values = metric_values(runs, metric.key)
-        cells = spread_cells(summarise(values), metric.bounds) if values else ["not measured", "", "", "0"]
+        cells = (
+            spread_cells(summarise(values), metric.bounds)
+            if values
+            else ["not measured", "", "", "0"]
+        )
         rows.append([metric.title, number(own.get(metric.key)), *cells])
     heads = ["", f"this model (seed {request.seed})", "mean", "sd", "95% of the mean", "n"]
     proof = (

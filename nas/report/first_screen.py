@@ -206,10 +206,16 @@ def _settle(data: ReportData) -> str:
     lines = "".join(f"<li>{_step(step)}</li>" for step in data.next_steps[:3])
     if not lines and is_all:
         lines = "<li>Nothing is open: more trials would only narrow the intervals.</li>"
+    elif not lines and settled.get("can_decide") is False and _failed(data):
+        lines = "<li>Trials that do not fail: see the warnings.</li>"
     elif not lines:
         lines = "<li>More trials of the random design, which alone are evidence for effects.</li>"
     head = "<h2>What would settle the rest</h2>"
     return f'<section class="card next"><div>{head}{body}</div><ul>{lines}</ul></section>'
+
+
+def _failed(data: ReportData) -> bool:
+    return bool(mapping(data.benefit.get("rows")).get("failed"))
 
 
 def _step(step: NextStep) -> str:

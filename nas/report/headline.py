@@ -105,7 +105,8 @@ def _why_no_answer(benefit: Mapping[str, Any], has_effect: bool) -> str:
         named = sorted((reason for reason in reasons if reason != "unknown"), key=str)
         why = f" ({', '.join(reason.replace('_', ' ') for reason in named)})" if named else ""
         return f"{failed:,} of {count(total, 'random network')} failed{why}"
-    return f"{count(total, 'random network')} have one and the same value" if has_effect else ""
+    used = count(rows.get("used") or total, "random network")
+    return f"{used} have one and the same value" if has_effect else ""
 
 
 def _where(benefit: Mapping[str, Any], anchors: tuple[Anchor, Anchor] | None) -> str:

@@ -95,3 +95,42 @@ class TestFlags:
     def test_flags_that_say_nothing_together(self, flags: dict[str, Any], message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             check_flags(**self.NONE | flags)
+
+
+HEADER = "trial,state,source,value,skip.stage1.block1,skip.stage1.block2"
+KINDS = ("none", "identity", "projection")
+
+
+def write_table(path: Path, state: str, source: str, values: list[str]) -> Path:
+    lines = [
+        f"{n},{state},{source},{value},{KINDS[n % 3]},{KINDS[n // 3 % 3]}"
+        for n, value in enumerate(values)
+    ]
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("state", "source", "value", "reason"),
+    [
+        ("failed", "randomised", "", "100 of 100 random networks failed"),
+        ("failed", "randomised", "2.3", "100 of 100 random networks failed"),
+        ("complete", "adaptive", "2.3", "no trial has source=randomised"),
+    ],
+)
+def test_a_table_without_evidence_says_why(
+    tmp_path: Path, state: str, source: str, value: str, reason: str
+) -> None:
+    table = write_table(tmp_path / "a.csv", state, source, [value] * 100)
+    written = report_csv(table, "minimize", None, tmp_path / "out")
+    assert written.headline.startswith("No answer")
+    assert written.headline.endswith(f": {reason}.")
+    assert written.benefit["settled"]["num_settled"] == 0
+
+
+def test_values_near_the_largest_overflow_nowhere(tmp_path: Path) -> None:
+    values = [f"{(-1) ** (n // 2) * (1 + n % 7)}e49" for n in range(60)]
+    table = write_table(tmp_path / "a.csv", "complete", "randomised", values)
+    written = report_csv(table, "minimize", None, tmp_path / "out")
+    assert "e+4" in written.headline
+    assert len(written.headline) < 300

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from nas.benefit import BenefitContext
+from nas.errors import RunFolderError
 from nas.open_study import OpenStudy
 from nas.reporting import (
     ReportInputs,
@@ -168,3 +169,27 @@ def test_pages_of_tables_hold_no_command_of_a_search(study: OpenStudy, tmp_path:
     for name in ("report.html", "skip_benefit.json"):
         assert "nas search" not in (written.folder / name).read_text()
         assert "runs/" not in (written.folder / name).read_text()
+
+
+def test_without_a_network_no_empty_picture_is_written_and_a_former_one_goes(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("trial,state,source,value,skip.stage1.block1\n0,complete,adaptive,1,none\n")
+    rows = read_trials_csv(table)
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "skip_map.svg").write_text("<svg/>")
+    context = BenefitContext(direction="minimize")
+    write_report(folder, ReportInputs(study="a", trials=rows, repeats=[], context=context))
+    assert names(folder) == [name for name in FILES if name != "skip_map.svg"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    # A file in the folder's place; permissions would not stop an administrator.
+    (tmp_path / "file").write_text("")
+    match = r"file.report: the report's folder must be writable, got .* with --out DIR"
+    with pytest.raises(RunFolderError, match=match):
+        write_report(tmp_path / "file" / "report", inputs_of(study))

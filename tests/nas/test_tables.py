@@ -230,3 +230,42 @@ def test_the_context_of_rows_holds_kinds_and_the_plain_deepest_network(trials):
     assert set(context.reference_spec.kinds) == {Kind.NONE}
     assert (context.direction, context.num_classes, context.sesoi) == ("maximize", 10, 0.01)
     assert context_from_rows([], direction="minimize").kinds is None
+
+
+WITH_ID = "trial,state,source,value,spec_id,skip.stage1.block1"
+
+
+def test_one_spec_id_for_different_skips_is_refused_with_both_lines(tmp_path):
+    lines = ["0,complete,randomised,1,abc,none", "1,complete,randomised,2,abc,identity"]
+    match = r"line 3: one spec_id must .* got spec_id='abc' in lines 2 and 3 with other decisions"
+    with pytest.raises(TableError, match=match):
+        read_trials_csv(table(tmp_path, *lines, header=WITH_ID))
+
+
+def test_equal_skips_may_have_several_spec_ids(tmp_path):
+    lines = ["0,complete,randomised,1,abc,none", "1,complete,randomised,2,abd,none"]
+    rows = read_trials_csv(table(tmp_path, *lines, header=WITH_ID))
+    assert [row.spec_id for row in rows] == ["abc", "abd"]
+
+
+@pytest.mark.parametrize(("mark", "words"), [(";", "';'"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path, mark, words):
+    path = table(tmp_path, GOOD.replace(",", mark), header=HEADER.replace(",", mark))
+    with pytest.raises(
+        TableError, match=rf"commas are needed .* got columns separated by {words}"
+    ):
+        read_trials_csv(path)
+
+
+def test_another_encoding_is_told_with_a_remedy(tmp_path):
+    path = tmp_path / "trials.csv"
+    path.write_text(f"{HEADER}\n{GOOD}\n", encoding="utf-16")
+    with pytest.raises(TableError, match=r"in UTF-8, got .* Save it again as CSV UTF-8\."):
+        read_trials_csv(path)
+
+
+def test_a_number_that_would_overflow_is_refused(tmp_path):
+    path = table(tmp_path, "0,complete,randomised,-1e300,1,none,")
+    match = r"'value' must be a finite number below 1e\+50, got value='-1e300'"
+    with pytest.raises(TableError, match=match):
+        read_trials_csv(path)

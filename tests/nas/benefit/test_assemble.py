@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nas.benefit import BenefitContext, skip_benefit
+from nas.report import headline
 from nas.trials import Source, State
 
 TOP = [
@@ -137,6 +138,8 @@ def test_diverged_rows_count_at_chance_and_other_failures_are_left_out(planted):
         "randomised": 80,
         "used": 78,
         "at_chance": 1,
+        "complete": 77,
+        "failed": {"diverged": 1, "lost": 1, "oom": 1},
         "left_out": {"lost": 1, "oom": 1},
         "at_other_depths": 0,
     }
@@ -350,3 +353,37 @@ def test_a_space_of_two_kinds_has_answers_for_its_kind_alone(planted):
     assert {row["kind"] for row in only(result, "AMCE")} == {"identity"}
     assert only(result, "KIND") == []
     assert result["family_size"] == 15
+
+
+@pytest.mark.parametrize("complete", [0, 10, 30])
+def test_where_most_rows_diverged_nothing_is_decided_and_no_more_of_them_are_asked_for(
+    planted, complete
+):
+    rows = planted.design(100)
+    rows = [*rows[:complete], *(failed(row, "diverged") for row in rows[complete:])]
+    result = skip_benefit(rows, [], replace(planted.context, sesoi=0.5))
+    every = [*result["effects"], *result["without_failed"]["effects"]]
+    assert {row["decision"] for row in every} == {"inconclusive"}
+    assert result["headline"]["estimate"] is not None
+    settled = result["settled"]
+    assert (settled["num_settled"], settled["num_precise"]) == (0, 0)
+    assert (settled["trials_to_rest"], settled["can_decide"]) == (None, False)
+    assert settled["next"] is None
+    assert result["best_set"] == []
+    assert result["warnings"][0]["code"] == "W_FAILURES"
+    failures = f"{100 - complete} of 100 random networks failed (diverged)."
+    assert headline(result) == f"No answer at 32 layers: {failures}"
+
+
+def test_values_that_are_all_one_decide_nothing(planted):
+    rows = [replace(row, value=0.5) for row in planted.design(60)]
+    result = skip_benefit(rows, [], replace(planted.context, sesoi=0.5))
+    assert {row["decision"] for row in result["effects"]} == {"inconclusive"}
+    assert result["settled"]["num_settled"] == 0
+    assert "No answer at 32 layers: 60 random networks have one and the same" in headline(result)
+
+
+def test_a_third_of_the_rows_may_decide(planted):
+    rows = planted.design(150, sd=0.01)
+    rows = [*rows[:60], *(failed(row, "diverged") for row in rows[60:])]
+    assert skip_benefit(rows, [], planted.context)["settled"]["can_decide"]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -174,3 +175,16 @@ def test_few_networks_are_told_and_several_rates_are_not(planted):
     found = warnings_of(rows, [], planted.context)
     assert "Only 24 different design networks" in found["W_FEW_CLUSTERS"]["text"]
     assert "W_LR_UNTUNED" not in found
+
+
+@pytest.mark.parametrize("name", ["planted", "n" * 100])
+def test_commands_give_names_that_studies_may_have(planted, name):
+    rate = 1e9
+    rows = [replace(row, lr=rate) for row in planted.design(40)]
+    rows[:9] = [replace(r, state=State.FAILED, reason="diverged", value=None) for r in rows[:9]]
+    context = replace(planted.context, study_name=name, recipe={"lr": rate, "epochs": 8})
+    found = {entry["code"]: entry for entry in skip_benefit(rows, [], context)["warnings"]}
+    for code in ("W_FAILURES", "W_LR_UNTUNED"):
+        given = found[code]["remedy"].split("--name ")[1]
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", given)
+        assert given.endswith("-lr3.3e08")

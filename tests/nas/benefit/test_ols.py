@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -31,9 +33,13 @@ def test_hc3_errors_and_p_values_equal_those_of_statsmodels(data):
     assert (ours.cov_type, ours.df, ours.rank) == ("HC3", 35, 5)
 
 
-def test_clustered_errors_are_the_jackknife_that_leaves_out_whole_architectures(data):
+@pytest.mark.parametrize(
+    "cluster",
+    [np.arange(40) // 2, np.repeat(np.arange(20), [1] * 10 + [2, 4] * 5)],
+    ids=["equal", "unequal"],
+)
+def test_clustered_errors_are_the_jackknife_that_leaves_out_whole_architectures(data, cluster):
     matrix, y = data
-    cluster = np.arange(40) // 2
     ours = Fit(matrix, y, cluster)
     refits = []
     for group in range(20):
@@ -98,3 +104,17 @@ def test_bootstrap_draws_repeat_and_scatter_like_the_standard_errors(data):
     assert deviations.std(axis=1) == pytest.approx(fit.standard_errors(weights), rel=0.05)
     assert np.array_equal(t, fit.draw(weights, 4000, 7)[1])
     assert 1.7 < np.quantile(np.abs(t[0]), 0.95) < 2.7
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_memory_grows_with_the_rows_and_not_with_their_square(repeats):
+    rng = np.random.default_rng(0)
+    rows = 10_000
+    matrix = np.column_stack([np.ones(rows), rng.normal(size=(rows, 2))])
+    fit = Fit(matrix, rng.normal(size=rows), np.arange(rows) // repeats)
+    tracemalloc.start()
+    fit.draw(fit.weights(np.eye(3)), 10, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A matrix of rows x rows would take 800 MB.
+    assert peak < 50e6

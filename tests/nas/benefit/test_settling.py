@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from nas.benefit import Settled, settled, skip_benefit
+from nas.trials import State
 
 
 def test_the_count_is_the_maps(planted):
     trials, anchors = planted.design(100, sd=0.3), planted.anchors()
     found = settled(trials, planted.context, anchors)
     told = skip_benefit(trials, anchors, planted.context)["settled"]
-    assert {name: told[name] for name in told if name != "next"} == {
+    assert {name: told[name] for name in told if name not in ("next", "can_decide")} == {
         "num_settled": found.num_settled,
         "num_answers": 30,
         "trials_to_rest": found.trials_to_rest,
@@ -23,6 +24,15 @@ def test_the_count_is_the_maps(planted):
 @pytest.mark.parametrize("rows", [0, 1, 3, 24])
 def test_before_blocks_have_estimates_nothing_is_settled_and_the_rest_unknown(planted, rows):
     assert settled(planted.design(rows), planted.context) == Settled(0, 30, None)
+
+
+def test_rows_that_all_diverged_settle_nothing(planted):
+    rows = [
+        replace(row, state=State.FAILED, reason="diverged", value=None, metrics={})
+        for row in planted.design(60)
+    ]
+    found = settled(rows, replace(planted.context, sesoi=0.5))
+    assert found == Settled(0, 30, None, num_precise=0)
 
 
 def test_with_little_noise_all_is_settled_and_nothing_is_left_to_do(planted):

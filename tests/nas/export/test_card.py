@@ -163,3 +163,22 @@ def test_recipe_comes_back_out_of_the_card(good: ExportRequest) -> None:
 
 def test_card_without_a_picture_names_none(good: ExportRequest) -> None:
     assert "architecture.svg" not in card(replace(good, picture=""), None)
+
+
+def test_intervals_stay_where_scores_can_be_and_large_numbers_are_short(
+    good: ExportRequest,
+) -> None:
+    wild = {"test_accuracy": (0.1, 1.0, 0.9), "val_log_loss": (0.01, 5.0, 0.01)}
+    wild["test_log_loss"] = (1.6e21, 1.6e21, 1.7e21)
+    runs = [r for r in good.finalists if r.spec_id == good.spec.spec_id]
+    others = [r for r in good.finalists if r.spec_id != good.spec.spec_id]
+    made = [
+        replace(run, value=wild["val_log_loss"][n], metrics={k: v[n] for k, v in wild.items()})
+        for n, run in enumerate(runs)
+    ]
+    text = card(replace(good, finalists=(*made, *others)), None)
+    assert row(text, "Score", "test accuracy")[4] == "0.0000 to 1.0000"
+    low, high = row(text, "Score", "validation log-loss")[4].split(" to ")
+    assert float(low) == 0 < float(high)
+    assert row(text, "Score", "test log-loss")[2] == "1.63e+21"
+    assert not re.search(r"\d{8}\.", text)

@@ -117,8 +117,20 @@ def test_accuracy_as_the_metric_is_told_in_points() -> None:
         ({}, "No answer yet: nothing that compares skips with none has been measured."),
         (
             {"data": DATA, "study": {"n_trials": 3, "by_source": {"randomised": 0}}},
-            "No answer yet on digits: 3 trials, 0 from the random design, and no plain network "
+            "No answer on digits: no trial has source=randomised.",
+        ),
+        (
+            {"data": DATA, "study": {"n_trials": 3, "by_source": {"randomised": 2}}},
+            "No answer yet on digits: 3 trials, 2 from the random design, and no plain network "
             "beside one with skips: too little to compare skips with none.",
+        ),
+        (
+            {
+                "data": DATA,
+                "rows": {"randomised": 100, "complete": 0, "failed": {"unknown": 100}},
+                "settled": {"can_decide": False},
+            },
+            "No answer on digits: 100 of 100 random networks failed.",
         ),
     ],
 )
@@ -128,3 +140,24 @@ def test_without_evidence_there_is_no_answer(benefit: dict, sentence: str) -> No
 
 def test_the_sentence_is_ascii_for_terminals_and_logs() -> None:
     assert headline({"data": DATA, "effects": [ALL_HELP]}).isascii()
+
+
+FAILED = {
+    "rows": {"randomised": 30, "complete": 1, "failed": {"diverged": 28, "out_of_memory": 1}},
+    "settled": {"can_decide": False},
+    "data": DATA,
+}
+
+
+def test_estimates_from_failed_networks_are_no_evidence() -> None:
+    assert headline(FAILED | {"effects": [ALL_HELP | {"decision": "negligible"}]}) == (
+        "No answer on digits: 29 of 30 random networks failed (diverged, out of memory)."
+    )
+
+
+def test_anchors_answer_where_the_random_networks_failed() -> None:
+    anchors = [anchor("plain-8", 0.98, 0.97, 0.99), anchor("identity-8", 0.9, 0.88, 0.92)]
+    sentence = headline(FAILED | {"effects": [ALL_HELP], "anchors": anchors})
+    assert sentence.startswith("Skips hurt on digits at 8 layers: with an identity skip")
+    assert sentence.endswith("; 29 of 30 random networks failed (diverged, out of memory).")
+    assert "one skip" not in sentence

@@ -64,3 +64,11 @@ def test_hyphens_in_names_stay_and_minus_signs_are_set() -> None:
     assert typographic("-0.1 to (-2) in plain-32, 5-5-5") == (
         f"{minus}0.1 to ({minus}2) in plain-32, 5-5-5"
     )
+
+
+def test_very_large_numbers_are_short_and_intervals_of_log_loss_begin_at_zero() -> None:
+    assert LOSS.value(1.6e21) == "1.6e+21"
+    assert LOSS.effects(-1.6e21, 12345.6) == "-1.6e+21 to +1.23e+04"
+    assert ACCURACY.value(1.6e21) == "1.6e+23%"
+    assert LOSS.value(9999.0) == "9999.000"
+    assert LOSS.values(-0.2, 0.3) == "0.000 to 0.300"
