@@ -56,10 +56,12 @@ def skip_benefit(
     without = _without_failed(frame, metric, limit["value"], facts)
     found = Facts(rows, frame, analysis, context, spread, effects, without)
     answers = count_settled(analysis)
+    warnings = cautions(found)
     return jsonable(
         {
             **_about(rows, repeats, context, metric, frame),
-            "sesoi": limit,
+            "sesoi": limit["value"],
+            "sesoi_source": limit["source"],
             "alpha": ALPHA,
             "multiplicity": "max-t wild bootstrap per level; gatekeeping network, stages, blocks",
             "family_size": sum(row["estimand"] == "AMCE" for row in effects),
@@ -96,7 +98,8 @@ def skip_benefit(
                 ("model_based", "fanova", "ped_anova", "shap", "rank_agreement")
             ),
             "signals": [],
-            "warnings": cautions(found),
+            "warnings": [warning["code"] for warning in warnings],
+            "warning_details": warnings,
             "claims": [],
         }
     )
@@ -289,7 +292,8 @@ def _metrics(
         found[metric.name] = {
             "direction": "maximize" if metric.sign > 0 else "minimize",
             "unit": metric.unit,
-            "sesoi": limit,
+            "sesoi": limit["value"],
+            "sesoi_source": limit["source"],
             "headline": next((row for row in effects if _is_headline(row)), None),
             "effects": effects,
         }

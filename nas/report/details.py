@@ -34,12 +34,13 @@ def effects_section(data: ReportData) -> str:
         words = "No effect has been measured: that takes trials of the random design."
         return section("effects", "Every effect", paragraph(words))
     metric = metric_of(data.benefit)
-    sesoi = mapping(data.benefit.get("sesoi"))
+    sesoi = data.benefit.get("sesoi")
     band = ""
-    if is_number(sesoi.get("value")):
-        source = f" ({sesoi['source']})" if sesoi.get("source") else ""
+    if is_number(sesoi):
+        source = data.benefit.get("sesoi_source")
+        source = f" ({source})" if source else ""
         band = (
-            f" The grey band holds effects below {metric.size(sesoi['value'])}{metric.unit}"
+            f" The grey band holds effects below {metric.size(sesoi)}{metric.unit}"
             f"{source}: too small to matter, and the border between small and large."
         )
     intro = paragraph(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nas.report.data import ReportData
 from nas.report.effects import Direction, Effect, effects_of
-from nas.report.numbers import Metric, is_number, mapping, metric_of, typographic
+from nas.report.numbers import Metric, is_number, metric_of, typographic
 from nas.report.svg import NARROW, Scale, figure, line, mark, scale_over, text, tick_text, titled
 
 _CSS = {
@@ -91,7 +91,7 @@ def _frame(
 ) -> list[str]:
     """Draw the axis, the zero line, the band of effects that do not matter, and the heads."""
     parts: list[str] = []
-    worthwhile = mapping(data.benefit.get("sesoi")).get("value")
+    worthwhile = data.benefit.get("sesoi")
     if is_number(worthwhile):
         x0, x1 = scale(-worthwhile), scale(worthwhile)
         parts.append(

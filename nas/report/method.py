@@ -20,7 +20,7 @@ REDUNDANCY = (
 
 def warnings_section(data: ReportData) -> str:
     """Write at most three warnings, each with what to do."""
-    found = data.benefit.get("warnings")
+    found = data.benefit.get("warning_details")
     known = [(str(w.get("text") or w.get("code") or ""), w) for w in rows(found)]
     lines = [
         f'<div class="warning">{esc(text)} {_remedy(str(w.get("remedy") or ""))}</div>'

@@ -57,7 +57,7 @@ def test_a_study_knows_its_direction_and_which_trials_are_randomised(
 def test_smallest_effect_worth_having_is_the_users(records: list[TrialRecord]) -> None:
     rows = [record.to_row() for record in records]
     benefit = nas.skip_benefit(rows, direction="minimize", sesoi=0.25)
-    assert benefit["sesoi"]["value"] == 0.25
+    assert benefit["sesoi"] == 0.25
 
 
 def test_a_table_without_direction_is_refused(records: list[TrialRecord]) -> None:

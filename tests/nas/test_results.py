@@ -107,11 +107,11 @@ def test_the_report_goes_to_the_run_folder_or_where_it_is_asked_for(tmp_path: Pa
     written = results.write_report()
     assert written.folder == results.folder.report
     assert results.write_report(tmp_path / "elsewhere").folder == tmp_path / "elsewhere"
-    assert written.benefit["sesoi"]["value"] != 0.25
+    assert written.benefit["sesoi"] != 0.25
     results.set_sesoi(0.25)
     results.set_sesoi(None)
     assert results.context.sesoi == 0.25
-    assert results.write_report().benefit["sesoi"]["value"] == 0.25
+    assert results.write_report().benefit["sesoi"] == 0.25
 
 
 def test_the_conclusion_names_the_best_and_where_to_look(tmp_path: Path) -> None:

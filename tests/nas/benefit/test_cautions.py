@@ -10,7 +10,7 @@ from nas.trials import Source, State
 
 
 def warnings_of(rows, repeats, context):
-    found = skip_benefit(rows, repeats, context)["warnings"]
+    found = skip_benefit(rows, repeats, context)["warning_details"]
     assert all(set(entry) == {"code", "text", "remedy"} for entry in found)
     commands = [e["remedy"] for e in found if "nas " in e["remedy"]]
     assert all("--name planted" in command for command in commands)
@@ -63,7 +63,7 @@ def test_other_studies_than_ours_get_words_for_every_remedy(planted):
 def test_the_page_and_the_warnings_ask_for_the_same_total(planted):
     result = skip_benefit(planted.design(60), [], planted.context)
     total = result["settled"]["next"]["total"]
-    remedies = [w["remedy"] for w in result["warnings"] if "--trials" in w["remedy"]]
+    remedies = [w["remedy"] for w in result["warning_details"] if "--trials" in w["remedy"]]
     assert remedies
     assert all(remedy.endswith(f"--trials {total}") for remedy in remedies)
 
@@ -152,7 +152,7 @@ def test_blocks_that_always_change_together_are_told(planted):
         if row["estimand"] == "AMCE" and row["estimate"] is None
     ]
     assert unknown == [1, 1, 2, 2]
-    texts = {entry["code"]: entry["text"] for entry in result["warnings"]}
+    texts = {entry["code"]: entry["text"] for entry in result["warning_details"]}
     assert "W_ALIASED" in texts
 
 
@@ -166,7 +166,7 @@ def test_interactions_of_neighbours_are_told(planted):
     result = skip_benefit(rows, [], planted.context)
     assert result["interaction_test"]["in_model"] is True
     assert result["interaction_test"]["num_pairs"] == 14
-    remedies = {entry["code"]: entry["remedy"] for entry in result["warnings"]}
+    remedies = {entry["code"]: entry["remedy"] for entry in result["warning_details"]}
     assert remedies["W_INTERACTION"].startswith("Read neighbour_conditional of each effect")
 
 
@@ -183,7 +183,7 @@ def test_commands_give_names_that_studies_may_have(planted, name):
     rows = [replace(row, lr=rate) for row in planted.design(40)]
     rows[:9] = [replace(r, state=State.FAILED, reason="diverged", value=None) for r in rows[:9]]
     context = replace(planted.context, study_name=name, recipe={"lr": rate, "epochs": 8})
-    found = {entry["code"]: entry for entry in skip_benefit(rows, [], context)["warnings"]}
+    found = {entry["code"]: entry for entry in skip_benefit(rows, [], context)["warning_details"]}
     for code in ("W_FAILURES", "W_LR_UNTUNED"):
         given = found[code]["remedy"].split("--name ")[1]
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", given)

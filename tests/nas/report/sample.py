@@ -196,7 +196,8 @@ def benefit(rng: random.Random, again: list[TrialRecord], best: TrialRecord) -> 
         "data": {"dataset": "digits", "metric": "val/log_loss", "direction": "minimize"},
         "training": {"epochs": 8},
         "reference_distribution": {"name": "independent, uniform over kinds"},
-        "sesoi": {"value": SESOI, "source": "5% of full identity minus plain at 32 layers"},
+        "sesoi": SESOI,
+        "sesoi_source": "5% of full identity minus plain at 32 layers",
         "noise": {"sd_within_arch": 0.052, "sd_between_arch": 0.31, "ratio": 5.96},
         "effects": effects(rng),
         "metrics": {"val_accuracy": {"effects": effects(rng, 0.1, 0.006)}},
@@ -218,7 +219,8 @@ def benefit(rng: random.Random, again: list[TrialRecord], best: TrialRecord) -> 
             "winner_curse_gap": 0.013,
         },
         "settled": {"num_settled": 22, "num_answers": 30, "trials_to_rest": 80},
-        "warnings": [
+        "warnings": ["W_UNDERPOWERED", "W_LR_UNTUNED"],
+        "warning_details": [
             {
                 "code": "W_UNDERPOWERED",
                 "text": "8 effects of single blocks could be large and stay unseen.",

@@ -189,7 +189,7 @@ def test_warnings_are_at_most_three_and_end_in_a_command(data: ReportData) -> No
         {"code": f"W_{i}", "text": f"Warning {i}.", "remedy": f"Do: nas search --trials {i}"}
         for i in range(5)
     ]
-    page = render_report(but(data, warnings=warnings))
+    page = render_report(but(data, warning_details=warnings))
     assert page.count('class="warning"') == 3
     assert "Warning 2. Do: <code>nas search --trials 2</code></div>" in page
     assert "2 more warnings in skip_benefit.json." in page
@@ -235,8 +235,9 @@ def test_what_users_write_is_escaped(data: ReportData) -> None:
                 **data.benefit,
                 "tool_version": bad,
                 "data": {"dataset": bad, "metric": bad},
-                "sesoi": {"value": 0.1, "source": bad},
-                "warnings": [{"text": bad, "remedy": f"nas {bad}"}],
+                "sesoi": 0.1,
+                "sesoi_source": bad,
+                "warning_details": [{"text": bad, "remedy": f"nas {bad}"}],
                 "anchors": [row | {"name": f"{bad}-8"} for row in data.benefit["anchors"]],
                 "search": {"incumbent": {"trial": bad}, "versus_identity": {"verdict": bad}},
                 "effects": [r | {"kind": bad, "grade": bad} for r in data.benefit["effects"]],
@@ -347,7 +348,13 @@ def degraded() -> dict[str, ReportData]:
             metrics={},
         ),
         "rubbish": but(
-            data, effects="x", anchors={"a": 1}, metrics=[1], search=3, settled="no", warnings="w"
+            data,
+            effects="x",
+            anchors={"a": 1},
+            metrics=[1],
+            search=3,
+            settled="no",
+            warning_details="w",
         ),
     }
 
