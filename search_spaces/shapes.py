@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from search_spaces.spec import ArchitectureSpec, Place
+from search_spaces.places import Place
+from search_spaces.spec import ArchitectureSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,22 @@ class BlockShape:
         return self.stride != 1 or self.in_channels != self.out_channels
 
 
+def stem_sizes(spec: ArchitectureSpec) -> tuple[tuple[int, int], ...]:
+    """Return height and width in px after each step of the stem: convolution, pooling if any."""
+    height, width = spec.input.height, spec.input.width
+    if spec.stem == "small":
+        return ((height, width),)
+    halved = (-(-height // 2), -(-width // 2))
+    return (halved, (-(-halved[0] // 2), -(-halved[1] // 2)))
+
+
 def block_shapes(spec: ArchitectureSpec) -> tuple[BlockShape, ...]:
     """Return the shapes of all blocks in network order.
 
     3x3 convolutions with padding 1 keep the size at stride 1 and give ceil(size / stride) else.
     """
     shapes: list[BlockShape] = []
-    channels, height, width = spec.stem_width, spec.input.height, spec.input.width
+    channels, (height, width) = spec.stem_width, stem_sizes(spec)[-1]
     for index, stage in enumerate(spec.stages, start=1):
         for block in range(1, stage.blocks + 1):
             stride = stage.stride if block == 1 else 1

@@ -1,9 +1,9 @@
 """What a search space is: a set of specs with named decisions; no torch here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,7 +18,8 @@ Value = int | str
 class Decision:
     """One named choice; the name becomes an Optuna parameter.
 
-    Integer decisions have consecutive choices, word decisions any.
+    Consecutive integers become an integer parameter, all other choices a categorical one. The
+    range of an integer decision may depend on earlier answers, the choices of others may not.
     """
 
     name: str
@@ -27,8 +28,17 @@ class Decision:
 
     @property
     def is_integer(self) -> bool:
-        """Whether the choices are consecutive integers."""
-        return all(isinstance(choice, int) for choice in self.choices)
+        """Whether the choices are consecutive integers in ascending order.
+
+        >>> Decision(name="depth.stage1", choices=(2, 3, 4)).is_integer
+        True
+        >>> Decision(name="width", choices=(8, 16, 32)).is_integer
+        False
+        """
+        first = self.choices[0]
+        return isinstance(first, int) and self.choices == tuple(
+            range(first, first + len(self.choices))
+        )
 
 
 class Choose(Protocol):
@@ -46,7 +56,7 @@ class TrialLike(Protocol):
         """Return an integer in [low, high]."""
         ...
 
-    def suggest_categorical(self, name: str, choices: Sequence[str]) -> str:
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Return one of `choices`."""
         ...
 
@@ -57,7 +67,9 @@ class SearchSpace(ABC):
     A subclass defines `decide`, `decisions`, `size`, and for the report `deepest`,
     `anchor_depths` and `uniform`; the rest follows from these. `decide` is called once per
     candidate and asks only the decisions that exist given the answers so far; `decisions` is its
-    inverse. The contract suite is `tests/contracts/space_contract.py`.
+    inverse, so every network must come from exactly one set of answers. One of your own is named
+    by class path in a configuration and made as `MySpace(**init_args, input=..., num_classes=...)`.
+    The contract suite is `nas.testing.SpaceContract`.
     """
 
     @abstractmethod
@@ -105,6 +117,33 @@ class SearchSpace(ABC):
             return False
         return True
 
+    def fixed_in_design(self, decision: Decision) -> Value | None:
+        """Return the answer that all rows of the balanced design share, None for a random one.
+
+        Here: skips and spans are random, depths the largest, and the rest the first choice.
+        Override it where decisions have other names. The design's networks must be as deep as
+        `deepest`, so that every position exists in all of them.
+        """
+        if decision.name.startswith(("skip", "span")):
+            return None
+        if decision.name.startswith("depth."):
+            return max(decision.choices, key=int)
+        return decision.choices[0]
+
+    def __iter__(self) -> Iterator[ArchitectureSpec]:
+        """Yield every architecture, by going through all answers; look at `size` before."""
+        path: list[int] = []
+        while True:
+            walk = _Walk(path)
+            yield self.decide(walk)
+            # The next path: the last answer that has a successor, advanced.
+            path = walk.path
+            while path and path[-1] == walk.num_choices[len(path) - 1] - 1:
+                path.pop()
+            if not path:
+                return
+            path[-1] += 1
+
     def sample(self, rng: np.random.Generator) -> ArchitectureSpec:
         """Draw every decision uniformly and independently (not every architecture alike)."""
 
@@ -120,7 +159,7 @@ class SearchSpace(ABC):
             if decision.is_integer:
                 low, high = int(decision.choices[0]), int(decision.choices[-1])
                 return trial.suggest_int(decision.name, low, high)
-            return trial.suggest_categorical(decision.name, [str(c) for c in decision.choices])
+            return trial.suggest_categorical(decision.name, decision.choices)
 
         return self.decide(choose)
 
@@ -157,24 +196,58 @@ class SearchSpace(ABC):
         """Yield every spec that differs from `spec` in one decision.
 
         Decisions that a change brings into being get the first of their choices; those that it
-        removes are dropped.
+        removes are dropped. A change that would force another answer is left out: one after which
+        a kept answer is no longer among its decision's choices.
 
         Raises:
             SpaceError: The spec is not in the space.
         """
         answers = self.decisions(spec)
         asked: list[Decision] = []
-        self.decide(_replay(answers, asked.append))
+
+        def replay(decision: Decision) -> Value:
+            asked.append(decision)
+            return answers[decision.name]
+
+        self.decide(replay)
         for decision in asked:
             for value in decision.choices:
                 if value != answers[decision.name]:
-                    yield self.decide(_replay(answers | {decision.name: value}))
+                    mutation = _Mutation(answers | {decision.name: value})
+                    neighbour = self.decide(mutation)
+                    if mutation.is_possible:
+                        yield neighbour
 
 
-def _replay(answers: dict[str, Value], seen: Callable[[Decision], None] | None = None) -> Choose:
-    def choose(decision: Decision) -> Value:
-        if seen is not None:
-            seen(decision)
-        return answers.get(decision.name, decision.choices[0])
+class _Mutation:
+    """Answers as given where that is still a choice, and with the first choice elsewhere."""
 
-    return choose
+    def __init__(self, answers: dict[str, Value]) -> None:
+        self.answers = answers
+        self.is_possible = True
+        """Whether every given answer that was asked for could be kept."""
+
+    def __call__(self, decision: Decision) -> Value:
+        """Answer one decision."""
+        answer = self.answers.get(decision.name, decision.choices[0])
+        if answer in decision.choices:
+            return answer
+        self.is_possible = False
+        return decision.choices[0]
+
+
+class _Walk:
+    """Answers decisions by the choices' places on a path, and with the first beyond its end."""
+
+    def __init__(self, path: list[int]) -> None:
+        self.path = list(path)
+        self.num_choices: list[int] = []
+        """How many choices each decision had."""
+
+    def __call__(self, decision: Decision) -> Value:
+        """Answer one decision."""
+        place = len(self.num_choices)
+        if place == len(self.path):
+            self.path.append(0)
+        self.num_choices.append(len(decision.choices))
+        return decision.choices[self.path[place]]

@@ -1,17 +1,16 @@
-"""The immutable description of one architecture: checks, JSON, `spec_id`; no torch here.
+"""The immutable description of one architecture: checks, JSON, canonical form; no torch here.
 
 A spec is complete: stem, stages, skips, input and classes, so that a network can be built from
-its JSON alone. Skips are edges from a block's input to the addition at the end of a block; a
-block without an edge that ends at it is plain, as in the plain networks of He et al. 2015.
+its JSON alone. Skips are edges from a block's input to the addition at the end of that block or
+of a later one; a block without an edge that ends at it is plain, as in the plain networks of
+He et al. 2015.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -23,60 +22,30 @@ from pydantic import (
 )
 
 from search_spaces.errors import SpecError, did_you_mean
+from search_spaces.places import Kind, Place
+from search_spaces.spec_code import spec_code
+from search_spaces.spec_id import effective_strides, spec_id_of
+from search_spaces.spec_versions import SCHEMA_VERSION, upgrade
 
-SCHEMA_VERSION = 1
-_PLACE = re.compile(r"stage([1-9][0-9]*)\.block([1-9][0-9]*)")
+__all__ = [
+    "ArchitectureSpec",
+    "BlockClass",
+    "InputShape",
+    "Kind",
+    "Place",
+    "SkipSpec",
+    "StageSpec",
+    "span_one_skips",
+]
+
+BLOCK_TYPES = ("basic", "bottleneck")
+"""Block types that ship; others are named by class path."""
+EXPANSION = 4
+"""Output channels of a bottleneck block per channel of its 3x3 convolution."""
+_CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 """How many of something, >= 1; no text and no truth value is taken for a number."""
-
-
-class Kind(StrEnum):
-    """What a block's shortcut is.
-
-    `none`: no shortcut. `identity`: the input itself; where the shape changes, subsampled and
-    padded with zero channels (He et al. 2015, option A). `projection`: 1x1 convolution and batch
-    norm (options B and C).
-    """
-
-    NONE = "none"
-    IDENTITY = "identity"
-    PROJECTION = "projection"
-
-    @classmethod
-    def parse(cls, word: str) -> "Kind":
-        """Return the kind of that name.
-
-        Raises:
-            SpecError: The word is no kind.
-        """
-        try:
-            return cls(word)
-        except ValueError:
-            kinds = did_you_mean(str(word), (kind.value for kind in cls))
-            raise SpecError(f"Unknown kind of shortcut {word!r}. {kinds}") from None
-
-
-class Place(NamedTuple):
-    """Where a block is: stage and block within the stage, both counted from 1."""
-
-    stage: int
-    block: int
-
-    def __str__(self) -> str:
-        return f"stage{self.stage}.block{self.block}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Place":
-        """Read `stage2.block1`.
-
-        Raises:
-            SpecError: The text has another form.
-        """
-        match = _PLACE.fullmatch(text)
-        if match is None:
-            raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text!r}.")
-        return cls(int(match[1]), int(match[2]))
 
 
 class _Frozen(BaseModel):
@@ -99,9 +68,40 @@ class StageSpec(_Frozen):
     blocks: Count
     """How many residual blocks, >= 1."""
     width: Count
-    """Output channels of every block."""
+    """Output channels of every block; of a bottleneck block a multiple of 4."""
     stride: int = Field(strict=True, ge=1, le=4)
     """Stride of the first block; the others have 1."""
+
+
+class BlockClass(_Frozen):
+    """A block type of the user's: a subclass of `search_spaces.blocks.ResidualBranch`."""
+
+    class_path: str
+    """Dotted path, such as `my_blocks.SqueezeExcite`."""
+    init_args: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments beside those that every branch takes; JSON values."""
+    layers: Count = 2
+    """Layers with weights on its longest path, for the layer count."""
+
+    @field_validator("class_path")
+    @classmethod
+    def _dotted(cls, path: str) -> str:
+        if not _CLASS_PATH.fullmatch(path):
+            raise SpecError(
+                "block.class_path must be a dotted path such as 'my_blocks.SqueezeExcite', got "
+                f"class_path={path!r}."
+            )
+        return path
+
+    @field_validator("init_args")
+    @classmethod
+    def _plain(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return json.loads(json.dumps(arguments, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise SpecError(
+                f"block.init_args must be JSON values, got {arguments!r} ({error})."
+            ) from None
 
 
 class SkipSpec(_Frozen):
@@ -129,35 +129,79 @@ class SkipSpec(_Frozen):
 class ArchitectureSpec(_Frozen):
     """A candidate architecture, complete and canonical.
 
-    Two specs that build the same network share a `spec_id`: edges are kept in network order, and
-    nothing is stored that the network does not use.
+    Two specs that build the same network share a `spec_id`, whatever way they were written: edges
+    are kept in network order, and fields that this network does not use have their defaults.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     input: InputShape
     num_classes: int = Field(strict=True, ge=2)
+    stem: Literal["small", "large"] = "small"
+    """`small`: 3x3 convolution; `large`: 7x7 convolution with stride 2, then 3x3 maximum pooling
+    with stride 2, for images of 100 px and more (He et al. 2015, table 1)."""
     stem_width: Count
-    """Output channels of the 3x3 stem convolution."""
-    block: Literal["basic"] = "basic"
-    """Residual branch: two 3x3 convolutions, batch norm, ReLU after the addition."""
+    """Output channels of the stem."""
+    block: Literal["basic", "bottleneck"] | BlockClass = "basic"
+    """Residual branch: `basic`: two 3x3 convolutions; `bottleneck`: 1x1, 3x3 and 1x1, the middle
+    one with a quarter of the channels; or a class of the user's."""
+    activation: Literal["post", "pre"] = "post"
+    """Where the ReLUs are: after the addition, or before each convolution (He et al. 2016)."""
+    norm: Literal["batch", "none"] = "batch"
+    """Batch norm with every convolution, or none; without it convolutions have a bias."""
+    zero_init: bool = Field(default=False, strict=True)
+    """Whether branches beside a skip begin as zero: the scale of their last norm, or the weights
+    of their last convolution, start at 0 (Goyal et al. 2017)."""
+    projection: Literal["strided", "avgpool"] = "strided"
+    """How a projection makes images smaller: by its stride (options B and C of He et al. 2015),
+    or by average pooling before the 1x1 convolution (ResNet-D, He et al. 2018)."""
+    bottleneck_stride: Literal["3x3", "1x1"] = "3x3"
+    """Which convolution of a bottleneck has the stride: the 3x3 (v1.5) or the first 1x1 (v1)."""
     stages: tuple[StageSpec, ...] = Field(min_length=1)
     skips: tuple[SkipSpec, ...] = ()
 
+    @field_validator("block", mode="before")
+    @classmethod
+    def _check_block(cls, block: object) -> object:
+        if isinstance(block, str) and block not in BLOCK_TYPES:
+            raise SpecError(
+                f"Unknown block type {block!r}. {did_you_mean(block, BLOCK_TYPES)} One of your "
+                "own is written {class_path: my_blocks.MyBranch}."
+            )
+        # Checked here, since a union's message would speak of its first type.
+        return BlockClass.model_validate(block) if isinstance(block, Mapping) else block
+
     @model_validator(mode="after")
-    def _check_and_sort_skips(self) -> Self:
-        places = {place: index for index, place in enumerate(self.places())}
+    def _make_canonical(self) -> Self:
+        self._check_bottleneck()
+        # The model is frozen for everybody but its own validator.
+        object.__setattr__(self, "skips", self._sorted_skips())
+        for field, value in self._unused().items():
+            object.__setattr__(self, field, value)
+        return self
+
+    def _check_bottleneck(self) -> None:
+        for number, stage in enumerate(self.stages, start=1):
+            if self.block == "bottleneck" and stage.width % EXPANSION:
+                raise SpecError(
+                    f"Stage {number}: width of bottleneck blocks must be a multiple of "
+                    f"{EXPANSION}, got width={stage.width}. It counts the output channels, such "
+                    "as 256 for a 3x3 convolution of 64."
+                )
+
+    def _sorted_skips(self) -> tuple[SkipSpec, ...]:
+        index_of = {place: index for index, place in enumerate(self.places())}
         keyed: dict[tuple[int, int], SkipSpec] = {}
         for skip in self.skips:
             ends: list[int] = []
             for text in (skip.start, skip.end):
                 place = Place.parse(text)
-                if place not in places:
+                if place not in index_of:
                     depths = "-".join(str(stage.blocks) for stage in self.stages)
                     raise SpecError(
                         f"A skip must join blocks that exist, got {text!r} in a network of "
                         f"{depths} blocks per stage. Stages and blocks count from 1."
                     )
-                ends.append(places[place])
+                ends.append(index_of[place])
             start, end = ends
             if start > end:
                 raise SpecError(
@@ -170,16 +214,40 @@ class ArchitectureSpec(_Frozen):
                     f"to={skip.end!r}. Keep the kind that you want."
                 )
             keyed[end, start] = skip
-        ordered = tuple(keyed[key] for key in sorted(keyed))
-        # The model is frozen for everybody but its own validator.
-        object.__setattr__(self, "skips", ordered)
-        return self
+        return tuple(keyed[key] for key in sorted(keyed))
+
+    def _unused(self) -> dict[str, Any]:
+        """Return the fields that make no difference to this network, with their defaults."""
+        unused: dict[str, Any] = {}
+        strides = {
+            f"stage{number}.block1": stride
+            for number, stride in enumerate(effective_strides(self), start=1)
+        }
+        if not self.skips:
+            # A branch that begins as zero with nothing beside it would never learn.
+            unused["zero_init"] = False
+        if not any(
+            skip.kind is Kind.PROJECTION and any(strides.get(p, 1) > 1 for p in self.passed(skip))
+            for skip in self.skips
+        ):
+            unused["projection"] = "strided"
+        if self.block != "bottleneck" or all(stride == 1 for stride in strides.values()):
+            unused["bottleneck_stride"] = "3x3"
+        return unused
+
+    def __hash__(self) -> int:
+        return hash(self.spec_id)
 
     def places(self) -> Iterator[Place]:
         """Yield every block's place in network order."""
         for index, stage in enumerate(self.stages, start=1):
             for block in range(1, stage.blocks + 1):
                 yield Place(index, block)
+
+    def passed(self, skip: SkipSpec) -> tuple[str, ...]:
+        """Return the names of the blocks that a skip bypasses, its first and last included."""
+        first, last = self._index_of[skip.start], self._index_of[skip.end]
+        return tuple(self._index_of)[first : last + 1]
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -192,27 +260,54 @@ class ArchitectureSpec(_Frozen):
         return sum(self.depths)
 
     @property
+    def block_layers(self) -> int:
+        """Layers with weights per block."""
+        if isinstance(self.block, BlockClass):
+            return self.block.layers
+        return {"basic": 2, "bottleneck": 3}[self.block]
+
+    @property
     def layers(self) -> int:
-        """Layers with weights as He et al. count them: stem, two per block, classifier."""
-        return 2 * self.num_blocks + 2
+        """Layers with weights as He et al. count them: stem, those of the blocks, classifier."""
+        return self.block_layers * self.num_blocks + 2
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
         """Kind of the span-1 shortcut of every block, in network order."""
-        found = {Place.parse(skip.end): skip.kind for skip in self.skips if skip.start == skip.end}
-        return tuple(found.get(place, Kind.NONE) for place in self.places())
+        found = {skip.end: skip.kind for skip in self.skips if skip.start == skip.end}
+        return tuple(found.get(str(place), Kind.NONE) for place in self.places())
+
+    @cached_property
+    def incoming(self) -> tuple[tuple[SkipSpec, ...], ...]:
+        """For every block the skips that end at its addition, the shortest first."""
+        found: dict[str, list[SkipSpec]] = {str(place): [] for place in self.places()}
+        # Edges are in order of their start, so that later ones are shorter.
+        for skip in reversed(self.skips):
+            found[skip.end].append(skip)
+        return tuple(tuple(skips) for skips in found.values())
+
+    @cached_property
+    def ending_kinds(self) -> tuple[Kind, ...]:
+        """Kind of the shortest skip that ends at every block, whatever its span."""
+        return tuple(skips[0].kind if skips else Kind.NONE for skips in self.incoming)
+
+    @cached_property
+    def spans(self) -> tuple[int, ...]:
+        """Span of the shortest skip that ends at every block, in blocks; 0 where none ends."""
+        return tuple(self.span(skips[0]) if skips else 0 for skips in self.incoming)
+
+    @cached_property
+    def _index_of(self) -> dict[str, int]:
+        return {str(place): index for index, place in enumerate(self.places())}
+
+    def span(self, skip: SkipSpec) -> int:
+        """Return how many blocks a skip bypasses; 1 for the classic block."""
+        return self._index_of[skip.end] - self._index_of[skip.start] + 1
 
     @property
     def code(self) -> str:
-        """Short name: blocks per stage, and a letter per block (N, I, P).
-
-        A skip of a longer span adds its own mark, so that the name stays unique to a reader.
-        """
-        letters = iter(kind.value[0].upper() for kind in self.kinds)
-        stages = ("".join(next(letters) for _ in range(depth)) for depth in self.depths)
-        name = "-".join(map(str, self.depths)) + " " + " ".join(stages)
-        num_long = sum(skip.start != skip.end for skip in self.skips)
-        return f"{name} +{num_long} long" if num_long else name
+        """Short name: blocks per stage, and a letter per block (N, I, P); see `spec_code`."""
+        return spec_code(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data, edges with the keys `from`, `to` and `kind`."""
@@ -224,25 +319,19 @@ class ArchitectureSpec(_Frozen):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
+        """Read what `to_dict` wrote, in this version or an older one.
 
         Raises:
             SpecError: A field is missing, unknown or out of range.
         """
-        version = data.get("schema_version", SCHEMA_VERSION)
-        if version != SCHEMA_VERSION:
-            raise SpecError(
-                f"An architecture spec must have schema_version={SCHEMA_VERSION}, got "
-                f"schema_version={version!r}. It was written by another version of the toolkit."
-            )
         try:
-            return cls.model_validate(dict(data))
+            return cls.model_validate(upgrade(data))
         except ValidationError as error:
             raise SpecError(f"Architecture spec: {_first_problem(error)}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, in this version or an older one.
 
         Raises:
             SpecError: The text is no JSON object, or describes no network.
@@ -259,39 +348,39 @@ class ArchitectureSpec(_Frozen):
 
     @cached_property
     def spec_id(self) -> str:
-        """Hash of the network, 16 hexadecimal digits; equal for equal networks.
-
-        Blocks are hashed one by one, so that two neighbouring stages of one width and stride 1
-        have the id of the single stage that builds the same network.
-        """
-        index_of = {str(place): index for index, place in enumerate(self.places())}
-        network = {
-            "input": self.input.model_dump(),
-            "num_classes": self.num_classes,
-            "stem_width": self.stem_width,
-            "block": self.block,
-            "blocks": [
-                [stage.width, stage.stride if block == 0 else 1]
-                for stage in self.stages
-                for block in range(stage.blocks)
-            ],
-            "skips": [[index_of[s.start], index_of[s.end], s.kind.value] for s in self.skips],
-        }
-        canonical = json.dumps(network, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """Hash of the network, 16 hexadecimal digits; equal for equal networks."""
+        return spec_id_of(self)
 
     def with_kinds(self, kinds: Mapping[Place, Kind]) -> Self:
         """Return the same network with the span-1 shortcuts of some blocks replaced.
+
+        A network without skips knows neither `zero_init` nor `projection`, and so cannot hand
+        them on to one with skips; `changed` sets them too.
 
         Raises:
             SpecError: A place does not exist.
         """
         names = {str(place) for place in kinds}
         kept = [s for s in self.skips if not (s.start == s.end and s.end in names)]
-        return self.from_dict(
-            self.to_dict()
-            | {"skips": [s.model_dump(by_alias=True) for s in kept] + span_one_skips(kinds)}
+        return self.with_skips(
+            [s.model_dump(mode="json", by_alias=True) for s in kept] + span_one_skips(kinds)
         )
+
+    def with_skips(self, skips: list[dict[str, str]]) -> Self:
+        """Return the same network with these edges and no others.
+
+        Raises:
+            SpecError: An edge is not possible here.
+        """
+        return self.changed(skips=skips)
+
+    def changed(self, **fields: Any) -> Self:
+        """Return the network that differs in these fields, JSON data or models.
+
+        Raises:
+            SpecError: They describe no network.
+        """
+        return self.from_dict(self.to_dict() | fields)
 
 
 def span_one_skips(kinds: Mapping[Place, Kind]) -> list[dict[str, str]]:
@@ -303,13 +392,15 @@ def span_one_skips(kinds: Mapping[Place, Kind]) -> list[dict[str, str]]:
     ]
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, inside: tuple[str, ...] = ()) -> str:
     """Say in one sentence where the first problem is, which rule it breaks and what was given."""
     problem = error.errors(include_url=False)[0]
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
         return str(cause)
-    where = ".".join(str(part) for part in problem["loc"]) or "spec"
+    where = ".".join([*inside, *(str(part) for part in problem["loc"])]) or "spec"
+    if isinstance(cause, ValidationError):
+        return _first_problem(cause, (where,))
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where!r}. Remove it, or correct its spelling."
     if problem["type"] == "missing":

@@ -6,13 +6,17 @@ import pytest
 
 SEARCH_SPACES = {
     "ArchitectureSpec",
+    "BlockClass",
     "BlockShape",
     "CandidateResNet",
     "Complexity",
     "Decision",
     "InputShape",
     "Kind",
+    "LongSkipSpace",
+    "LongSkipSpaceConfig",
     "Place",
+    "ResidualBranch",
     "ResidualSpace",
     "ResidualSpaceConfig",
     "SearchSpace",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from search_spaces.blocks import BasicBlock
+from search_spaces.blocks import ResidualBlock
 
 
 def gradient_norms(
@@ -22,21 +22,26 @@ def gradient_norms(
     running statistics; the work is done on a copy on the device of the images.
 
     Args:
-        network: A network whose blocks are `BasicBlock`s; one without any gives an empty tuple.
+        network: A network whose blocks are `ResidualBlock`s; one without any gives an empty tuple.
         loss: Maps logits (N, K) and labels (N,) to a scalar.
         images: One normalised batch, (N, C, H, W).
         labels: Classes, (N,).
     """
     double = copy.deepcopy(network).to(images.device).train()
     branches = [
-        [p for name, p in block.named_parameters() if not name.startswith("shortcuts.")]
+        list(block.branch.parameters())
         for block in double.modules()
-        if isinstance(block, BasicBlock)
+        if isinstance(block, ResidualBlock)
     ]
-    if not branches:
-        return ()
+    weights = [weight for branch in branches for weight in branch]
+    if not weights:
+        return (0.0,) * len(branches)
     with torch.enable_grad():
         value = loss(double(images), labels)
-        gradients = iter(torch.autograd.grad(value, [p for branch in branches for p in branch]))
-    norms = [torch.stack([next(gradients).norm() for _ in branch]).norm() for branch in branches]
+        # A user's branch may have weights that it does not use: their gradient is 0.
+        gradients = iter(torch.autograd.grad(value, weights, materialize_grads=True))
+    norms = [
+        torch.stack([value.new_zeros(()), *(next(gradients).norm() for _ in branch)]).norm()
+        for branch in branches
+    ]
     return tuple(torch.stack(norms).tolist())

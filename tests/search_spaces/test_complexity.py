@@ -1,6 +1,8 @@
+from itertools import product
+
 import pytest
 
-from search_spaces import ArchitectureSpec, Kind, Place, complexity, preset
+from search_spaces import ArchitectureSpec, InputShape, Kind, Place, complexity, preset
 from tests.contracts.space_contract import measured_complexity
 
 
@@ -45,4 +47,39 @@ def test_longer_skips_equal_the_built_network(kind: str, start: str, end: str) -
     data["input"] = {"channels": 3, "height": 15, "width": 9}
     data["skips"].append({"from": start, "to": end, "kind": kind})
     spec = ArchitectureSpec.from_dict(data)
+    assert (complexity(spec).params, complexity(spec).macs) == measured_complexity(spec)
+
+
+@pytest.mark.parametrize(
+    ("activation", "norm", "block", "stem", "projection"),
+    list(
+        product(
+            ("post", "pre"),
+            ("batch", "none"),
+            ("basic", "bottleneck"),
+            ("small", "large"),
+            ("strided", "avgpool"),
+        )
+    ),
+)
+def test_every_combination_equals_the_built_network(
+    activation: str, norm: str, block: str, stem: str, projection: str
+) -> None:
+    spec = preset("resnet-14-b", input=InputShape(channels=1, height=15, width=9), width=4)
+    long = {"from": "stage1.block2", "to": "stage3.block1", "kind": "projection"}
+    spec = spec.changed(
+        activation=activation,
+        norm=norm,
+        block=block,
+        stem=stem,
+        projection=projection,
+        skips=[*spec.to_dict()["skips"], long],
+    )
+    assert (complexity(spec).params, complexity(spec).macs) == measured_complexity(spec)
+
+
+@pytest.mark.parametrize("stride", ["3x3", "1x1"])
+def test_stride_of_a_bottleneck_moves_its_cost(stride: str) -> None:
+    spec = preset("resnet-50", width=4).changed(bottleneck_stride=stride)
+    spec = spec.changed(input={"channels": 3, "height": 33, "width": 40})
     assert (complexity(spec).params, complexity(spec).macs) == measured_complexity(spec)

@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 
 from search_spaces import ArchitectureSpec, InputShape, StageSpec, block_shapes, preset
+from search_spaces.shapes import stem_sizes
 
 
 def test_cifar_stages_have_the_published_shapes() -> None:
@@ -45,3 +46,14 @@ def test_a_wider_first_stage_changes_the_shape_without_a_stride() -> None:
         stages=(StageSpec(blocks=2, width=8, stride=1),),
     )
     assert [shape.changes_shape for shape in block_shapes(spec)] == [True, False]
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(224, (112, 56)), (7, (4, 2)), (1, (1, 1))])
+def test_large_stem_halves_twice(size: int, sizes: tuple[int, int]) -> None:
+    spec = preset("plain-18", input=InputShape(channels=3, height=size, width=size))
+    assert stem_sizes(spec) == tuple((left, left) for left in sizes)
+    assert block_shapes(spec)[0].in_height == sizes[1]
+
+
+def test_small_stem_keeps_the_size() -> None:
+    assert stem_sizes(preset("plain-20")) == ((32, 32),)

@@ -1,5 +1,7 @@
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from search_spaces import Decision, InputShape, SearchSpace, SpaceError, make_space
 
@@ -10,11 +12,55 @@ def space() -> SearchSpace:
     return make_space(config, InputShape(channels=1, height=8, width=8), num_classes=10)
 
 
-@pytest.mark.parametrize(("choices", "is_integer"), [((1, 2, 3), True), (("none",), False)])
+@pytest.mark.parametrize(
+    ("choices", "is_integer"),
+    [
+        ((1, 2, 3), True),
+        ((4,), True),
+        (("none",), False),
+        ((8, 16, 32), False),
+        ((8, 16), False),
+        ((3, 2, 1), False),
+        ((1, "none"), False),
+    ],
+)
 def test_decision_knows_whether_it_counts(
     choices: tuple[int | str, ...], is_integer: bool
 ) -> None:
     assert Decision(name="x", choices=choices).is_integer is is_integer
+
+
+def test_iteration_gives_every_architecture_once(space: SearchSpace) -> None:
+    specs = list(space)
+    assert len(specs) == space.size == 36
+    assert len({spec.spec_id for spec in specs}) == 36
+    assert [spec.code for spec in specs][:3] == ["1-1 N N", "1-1 N I", "1-1 I N"]
+
+
+def test_choices_that_are_not_consecutive_are_categorical_for_optuna() -> None:
+    config = {"stages": 1, "max_blocks": 2, "width": [4, 8, 16], "kinds": ["identity"]}
+    space = make_space(config, InputShape(channels=1, height=8, width=8), num_classes=10)
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    spec = space.suggest(trial)
+    assert trial.distributions["width"] == CategoricalDistribution((4, 8, 16))
+    assert trial.distributions["depth.stage1"] == IntDistribution(1, 2)
+    assert trial.params["width"] == spec.stem_width
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "fixed"),
+    [
+        ("skip.stage1.block1", ("none", "identity"), None),
+        ("span.stage1.block1", (1, 2), None),
+        ("depth.stage1", (2, 3, 5), 5),
+        ("width", (16, 8), 16),
+        ("block", ("bottleneck", "basic"), "bottleneck"),
+    ],
+)
+def test_design_fixes_all_but_skips_and_spans(
+    space: SearchSpace, name: str, choices: tuple[int | str, ...], fixed: int | str | None
+) -> None:
+    assert space.fixed_in_design(Decision(name=name, choices=choices)) == fixed
 
 
 def test_sample_draws_every_decision_uniformly(space: SearchSpace) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from search_spaces import ArchitectureSpec, Kind, Place, SpecError, preset
+from search_spaces import ArchitectureSpec, InputShape, Kind, Place, SpecError, preset
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -72,6 +72,12 @@ def test_stages_that_build_one_network_share_an_id() -> None:
         pytest.param(lambda d: d["skips"].pop(), id="skip left out"),
         pytest.param(lambda d: d["skips"][0].update(kind="projection"), id="kind"),
         pytest.param(lambda d: d["skips"][1].update({"from": "stage1.block1"}), id="span"),
+        pytest.param(lambda d: d.update(stem="large"), id="large stem"),
+        pytest.param(lambda d: d.update(block="bottleneck"), id="block"),
+        pytest.param(lambda d: d.update(activation="pre"), id="activation"),
+        pytest.param(lambda d: d.update(norm="none"), id="norm"),
+        pytest.param(lambda d: d.update(zero_init=True), id="zero init"),
+        pytest.param(lambda d: d.update(block={"class_path": "a.B"}), id="own block"),
     ],
 )
 def test_whatever_changes_the_network_changes_the_id(change: Change) -> None:
@@ -89,6 +95,51 @@ def test_spec_cannot_be_changed() -> None:
         preset("plain-20").num_classes = 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"zero_init": True},
+        {"projection": "avgpool"},
+        {"bottleneck_stride": "1x1"},
+        {"zero_init": True, "projection": "avgpool", "bottleneck_stride": "1x1"},
+    ],
+)
+def test_fields_that_a_network_does_not_use_are_forgotten(fields: dict[str, object]) -> None:
+    plain = preset("plain-14")
+    assert plain.changed(**fields) == plain
+    assert plain.changed(**fields).spec_id == plain.spec_id
+
+
+def test_pooling_is_forgotten_where_no_projection_meets_a_stride() -> None:
+    within = {Place(1, 1): Kind.PROJECTION, Place(2, 2): Kind.PROJECTION}
+    spec = preset("resnet-14").with_kinds(within)
+    assert spec.changed(projection="avgpool") == spec
+    across = preset("plain-14").with_skips([edge("stage1.block2", "stage2.block2", "projection")])
+    assert across.changed(projection="avgpool") != across
+
+
+def test_strides_that_read_the_same_pixels_share_an_id() -> None:
+    def last_stride(stride: int) -> ArchitectureSpec:
+        data = changed(lambda d: d["stages"][2].update(stride=stride))
+        return ArchitectureSpec.from_dict(
+            data | {"input": {"channels": 3, "height": 3, "width": 4}}
+        )
+
+    # The last stage sees 2x2 px.
+    assert last_stride(2).spec_id == last_stride(4).spec_id != last_stride(1).spec_id
+
+
+def test_strides_on_a_single_pixel_use_no_field() -> None:
+    spec = preset("resnet-8-b", input=InputShape(channels=1, height=1, width=1))
+    assert spec.changed(projection="avgpool") == spec
+    bottleneck = spec.changed(block="bottleneck")
+    assert bottleneck.changed(bottleneck_stride="1x1") == bottleneck
+
+
+def test_equal_specs_have_equal_hashes() -> None:
+    assert len({preset("resnet-20"), preset("resnet-20"), preset("plain-20")}) == 2
+
+
 # JSON
 
 
@@ -100,7 +151,7 @@ def test_json_names_the_ends_of_a_skip_from_and_to() -> None:
 
 def test_json_for_people_is_indented() -> None:
     text = preset("resnet-14").to_json(indent=2)
-    assert text.startswith('{\n  "schema_version": 1')
+    assert text.startswith('{\n  "schema_version": 2')
     assert ArchitectureSpec.from_json(text) == preset("resnet-14")
 
 
@@ -118,10 +169,10 @@ def test_longer_skips_survive_the_round_trip() -> None:
     ]
 
 
-@pytest.mark.parametrize("version", [2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", "2", 1.0, True, None])
 def test_another_schema_version_is_an_error(version: object) -> None:
     data = changed(lambda d: d.update(schema_version=version))
-    with pytest.raises(SpecError, match=f"schema_version=1, got schema_version={version!r}"):
+    with pytest.raises(SpecError, match=f"schema_version 1, 2, got schema_version={version!r}"):
         ArchitectureSpec.from_dict(data)
 
 
@@ -152,7 +203,14 @@ def test_json_that_is_no_object_is_an_error(text: str, kind: str) -> None:
         (lambda d: d.update(num_classes=1), "num_classes: .*2, got 1"),
         (lambda d: d.update(stem_width=0), "stem_width: .*1, got 0"),
         (lambda d: d.update(stages=[]), r"stages: .*at least 1 item.*, got \[\]"),
-        (lambda d: d.update(block="bottleneck"), "block: .*'basic', got 'bottleneck'"),
+        (lambda d: d.update(block={"path": "a.B"}), "unknown key 'block.path'|key 'block.class_p"),
+        (lambda d: d.update(block={"class_path": "a.B", "layers": 0}), "block.layers: .*, got 0"),
+        (lambda d: d.update(stem="huge"), "stem: .*'large', got 'huge'"),
+        (lambda d: d.update(activation="mid"), "activation: .*'pre', got 'mid'"),
+        (lambda d: d.update(norm="layer"), "norm: .*'none', got 'layer'"),
+        (lambda d: d.update(zero_init=1), "zero_init: .*boolean, got 1"),
+        (lambda d: d.update(projection="d"), "projection: .*'avgpool', got 'd'"),
+        (lambda d: d.update(bottleneck_stride="5x5"), "bottleneck_stride: .*got '5x5'"),
     ],
 )
 def test_wrong_field_is_an_error_that_names_it(change: Change, message: str) -> None:
@@ -242,18 +300,83 @@ def test_code_shows_depths_and_kinds() -> None:
     assert preset("resnet-14-b").code == "2-2-2 II PI PI"
 
 
-def test_code_marks_longer_skips() -> None:
-    assert with_skips(edge("stage1.block1", "stage1.block2")).code == "2-2-2 NN NN NN +1 long"
+def test_incoming_skips_are_sorted_by_span() -> None:
+    spec = with_skips(
+        edge("stage1.block1", "stage2.block1"),
+        edge("stage2.block1", "stage2.block1", "projection"),
+        edge("stage1.block2", "stage2.block2"),
+    )
+    assert [[spec.span(skip) for skip in skips] for skips in spec.incoming] == [
+        *([], []),
+        *([1, 3], [3]),
+        *([], []),
+    ]
+    none, identity, projection = Kind.NONE, Kind.IDENTITY, Kind.PROJECTION
+    assert spec.ending_kinds == (none, none, projection, identity, none, none)
+    assert spec.spans == (0, 0, 1, 3, 0, 0)
+
+
+def test_skip_passes_its_first_and_last_block() -> None:
+    spec = with_skips(edge("stage1.block2", "stage2.block2"))
+    assert spec.passed(spec.skips[0]) == ("stage1.block2", "stage2.block1", "stage2.block2")
+
+
+def test_bottlenecks_have_three_layers_per_block() -> None:
+    assert preset("resnet-50").layers == 50
+
+
+def test_own_blocks_say_how_many_layers_they_have() -> None:
+    own = {"class_path": "my_blocks.Branch", "layers": 4}
+    assert preset("plain-14").changed(block=own).layers == 4 * 6 + 2
 
 
 def test_with_kinds_replaces_only_what_it_is_given() -> None:
     long = edge("stage1.block1", "stage1.block2")
     spec = with_skips(long, *preset("resnet-14").to_dict()["skips"])
     other = spec.with_kinds({Place(1, 2): Kind.NONE, Place(3, 1): Kind.PROJECTION})
-    assert other.code == "2-2-2 IN II PI +1 long"
-    assert spec.code == "2-2-2 II II II +1 long"
+    assert other.code == "2-2-2 II2 II PI"
+    assert spec.code == "2-2-2 II II II +1 more"
 
 
 def test_with_kinds_of_a_place_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(SpecError, match=r"got 'stage1.block3'"):
         preset("plain-14").with_kinds({Place(1, 3): Kind.IDENTITY})
+
+
+# Blocks
+
+
+def test_unknown_block_type_is_an_error_with_a_proposal() -> None:
+    with pytest.raises(SpecError, match=r"Unknown block type 'botleneck'. Did you mean 'bottle"):
+        preset("plain-14").changed(block="botleneck")
+
+
+def test_bottleneck_width_that_four_does_not_divide_is_an_error() -> None:
+    with pytest.raises(SpecError, match="multiple of 4, got width=18"):
+        ArchitectureSpec.from_dict(
+            changed(lambda d: d.update(block="bottleneck", stages=[stage(18)], skips=[]))
+        )
+
+
+def stage(width: int) -> dict[str, int]:
+    return {"blocks": 1, "width": width, "stride": 1}
+
+
+@pytest.mark.parametrize("path", ["Branch", "my blocks.Branch", "a..B", ".B", "a.", "a.B\n"])
+def test_class_path_of_another_form_is_an_error(path: str) -> None:
+    with pytest.raises(SpecError, match="must be a dotted path") as caught:
+        preset("plain-14").changed(block={"class_path": path})
+    assert repr(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}])
+def test_arguments_of_a_block_that_are_no_json_are_an_error(value: object) -> None:
+    with pytest.raises(SpecError, match=r"block.init_args must be JSON values, got"):
+        preset("plain-14").changed(block={"class_path": "a.B", "init_args": {"x": value}})
+
+
+def test_own_block_survives_the_round_trip() -> None:
+    own = {"class_path": "my_blocks.Branch", "init_args": {"ratio": 4, "sizes": (3, 5)}}
+    spec = preset("resnet-14").changed(block=own)
+    assert ArchitectureSpec.from_json(spec.to_json()) == spec
+    assert spec.code.endswith("Branch")

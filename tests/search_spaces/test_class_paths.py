@@ -1,0 +1,63 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from search_spaces.class_paths import load_class
+from search_spaces.errors import SpaceError, SpecError
+from search_spaces.residual import ResidualSpace
+
+
+def test_path_names_a_class_of_an_installed_module() -> None:
+    assert load_class("space", "search_spaces.residual.ResidualSpace") is ResidualSpace
+
+
+def test_module_in_the_current_folder_is_found_and_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_class_of_test.py").write_text("class Mine:\n    pass\n")
+    (tmp_path / "search_spaces.py").write_text("raise ImportError\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    assert load_class("space", "my_class_of_test.Mine").__name__ == "Mine"
+    assert load_class("space", "search_spaces.residual.ResidualSpace") is ResidualSpace
+    assert sys.path[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("no_such_module_of_test.Mine", "No module named 'no_such_module_of_test'"),
+        ("search_spaces.residual.Mine", "has no attribute 'Mine'"),
+        ("Mine", "Empty module name"),
+        (".residual.ResidualSpace", "relative import"),
+    ],
+)
+def test_path_that_names_nothing_is_an_error_with_its_reason(path: str, reason: str) -> None:
+    with pytest.raises(SpaceError, match=rf"space.class_path must .* got '{path}' \(.*{reason}"):
+        load_class("space", path)
+
+
+def test_module_that_is_no_python_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_broken_module_of_test.py").write_text("class Mine(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpaceError, match=r"got 'my_broken_module_of_test.Mine' \(.*syntax"):
+        load_class("space", "my_broken_module_of_test.Mine")
+
+
+def test_module_that_fails_is_an_error_with_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_failing_module_of_test.py").write_text("x = undefined_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpaceError, match=r"file can be imported, .*NameError: .*undefined_name"):
+        load_class("space", "my_failing_module_of_test.Mine")
+
+
+def test_error_is_of_the_class_that_was_asked_for() -> None:
+    with pytest.raises(
+        SpecError, match=r"block.class_path must name an importable class, got 'x.Y"
+    ):
+        load_class("block", "x.Y", SpecError)
