@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -229,24 +230,97 @@ def show(
     what: Annotated[str, typer.Argument(help="Spec file, preset such as resnet-20, or run.")],
     as_json: _Json = False,
     svg: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Write it here as PNG; needs the extra png.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Build a preset for this data set, such as digits.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of a preset's first stage.")] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Gradients per block at initialisation.")
+    ] = False,
+    seeds: Annotated[
+        int | None, typer.Option(help="Initialisations for --gradients; 5 by default.")
+    ] = None,
 ) -> None:
     """Draw an architecture; print its layers, parameters and multiply-adds."""
-    from nas.show import describe_spec, find_spec
+    from nas.show import check_show_flags, describe_spec, find_spec
 
-    spec = find_spec(what, RUNS)
-    if svg is not None:
-        from search_spaces.drawing import draw_svg
+    check_show_flags(gradients=gradients, seeds=seeds)
+    spec = find_spec(what, RUNS, data=data, width=width)
+    _write_pictures(spec, svg=svg, png=png)
+    facts = describe_spec(spec)
+    comparison = None
+    if gradients:
+        # Needs torch, and some seconds.
+        from nas.show_gradients import compare_gradients
 
-        svg.write_text(draw_svg(spec), encoding="utf-8")
+        comparison = compare_gradients(spec, seeds=5 if seeds is None else seeds)
+        facts["gradients"] = comparison.to_dict()
     if as_json:
-        print(json.dumps(describe_spec(spec), indent=2))
+        print(json.dumps(facts, indent=2))
         return
+    _print_drawing(spec, facts)
+    if comparison is not None:
+        from nas.show import can_show_boxes
+        from nas.show_gradients import describe_gradients
+
+        columns = shutil.get_terminal_size((100, 24)).columns
+        ascii_only = not can_show_boxes(sys.stdout)
+        print("\n" + describe_gradients(comparison, width=columns, ascii_only=ascii_only))
+
+
+def _write_pictures(spec: Any, *, svg: Path | None, png: Path | None) -> None:
+    if svg is None and png is None:
+        return
+    from nas.pictures import to_png, write_picture
+    from search_spaces.drawing import draw_svg
+
+    picture = draw_svg(spec)
+    # First what can fail, so that a command that fails has written nothing.
+    pixels = to_png(picture) if png is not None else None
+    if svg is not None:
+        write_picture(svg, picture)
+    if png is not None and pixels is not None:
+        write_picture(png, pixels)
+
+
+def _print_drawing(spec: Any, facts: dict[str, Any]) -> None:
+    from nas.show import can_show_boxes
     from search_spaces.drawing import draw_text
 
-    print(draw_text(spec))
-    facts = describe_spec(spec)
+    columns = shutil.get_terminal_size((100, 24)).columns
+    print(draw_text(spec, width=columns, ascii_only=not can_show_boxes(sys.stdout)))
     print(f"\n{facts['layers']} layers, {facts['params']:,} parameters, {facts['macs']:,} MACs")
     print(f"spec_id {facts['spec_id']}")
+
+
+@app.command()
+@_with_clear_errors
+def presets(
+    build: Annotated[
+        bool, typer.Option("--build", help="Build every network too, and let torch count.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """List the published networks, their sizes and costs beside ours."""
+    from nas.golden import describe_header, describe_row, golden_rows
+
+    if not as_json:
+        print(describe_header(build=build))
+    rows = []
+    for row in golden_rows(build=build):
+        rows.append(row)
+        if not as_json:
+            print(describe_row(row), flush=True)
+    if as_json:
+        print(json.dumps([row.to_dict() for row in rows], indent=2))
+    num_equal = sum(row.is_equal for row in rows)
+    if not as_json:
+        print(f"\n{num_equal} of {len(rows)} rows equal. Each is a name for nas show.")
+    if num_equal < len(rows):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -418,7 +418,7 @@ class TestDebug:
     def test_error_of_ours_is_one_line_with_a_hint(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        def broken(*arguments: object) -> None:
+        def broken(*arguments: object, **options: object) -> None:
             raise KeyError("two\nlines")
 
         monkeypatch.setattr("nas.show.find_spec", broken)
