@@ -1,13 +1,16 @@
 """What was trained already, so that no architecture is trained again by accident."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 
 import numpy as np
 
-from search_spaces.space import Decision, SearchSpace, Value
+from nas.constraints import Constraints, Limits
+from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
 
 _DRAWS = 100
+_DRAWS_WITH_LIMITS = 1000
+"""Of a space where few networks are allowed more have to be drawn; looking at one costs little."""
 _SMALL = 20_000
 """Up to so many architectures a space is enumerated when it is nearly exhausted."""
 
@@ -17,10 +20,12 @@ class KnownSpecs:
 
     Args:
         space: The search space.
+        limits: What an architecture must not exceed to be drawn.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, limits: Limits | None = None) -> None:
         self._space = space
+        self._limits = limits or Limits(Constraints())
         self._values: dict[str, list[float | None]] = {}
         self._all: list[ArchitectureSpec] | None = None
 
@@ -48,7 +53,7 @@ class KnownSpecs:
             planned: Ids of those that will be trained anyway.
 
         Returns:
-            The architecture, or None where the space is exhausted.
+            The architecture, within all limits, or None where the space is exhausted.
         """
         taken = self._values.keys()
         unknown = self._draw(rng, lambda i: i not in taken and i not in busy and i not in planned)
@@ -56,48 +61,22 @@ class KnownSpecs:
             return unknown
         return self._draw(rng, lambda i: i in taken and i not in busy and self.value(i) is None)
 
+    def sample_again(self, rng: np.random.Generator) -> ArchitectureSpec | None:
+        """Draw any architecture within all limits, known or not; None where none is found."""
+        return self._draw(rng, lambda _: True)
+
     def _draw(
         self, rng: np.random.Generator, fits: Callable[[str], bool]
     ) -> ArchitectureSpec | None:
-        for _ in range(_DRAWS):
+        for _ in range(_DRAWS_WITH_LIMITS if self._limits else _DRAWS):
             spec = self._space.sample(rng)
-            if fits(spec.spec_id):
+            if fits(spec.spec_id) and self._limits.allows(spec):
                 return spec
         if self._space.size > _SMALL:
             return None
         if self._all is None:
-            self._all = list(every_spec(self._space))
+            self._all = list(self._space)
         left = [spec for spec in self._all if fits(spec.spec_id)]
-        return left[int(rng.integers(len(left)))] if left else None
-
-
-def every_spec(space: SearchSpace) -> Iterator[ArchitectureSpec]:
-    """Yield every architecture of a space, by going through all answers to its decisions."""
-    path: list[int] = []
-    while True:
-        walk = _Walk(path)
-        yield space.decide(walk)
-        # The next path: the last answer that has a successor, advanced.
-        path = walk.path
-        while path and path[-1] == walk.asked[len(path) - 1] - 1:
-            path.pop()
-        if not path:
-            return
-        path[-1] += 1
-
-
-class _Walk:
-    """Answers decisions by the choices' places on a path, and with the first beyond its end."""
-
-    def __init__(self, path: list[int]) -> None:
-        self.path = list(path)
-        self.asked: list[int] = []
-        """How many choices each decision had."""
-
-    def __call__(self, decision: Decision) -> Value:
-        """Answer one decision."""
-        place = len(self.asked)
-        if place == len(self.path):
-            self.path.append(0)
-        self.asked.append(len(decision.choices))
-        return decision.choices[self.path[place]]
+        # One after the other, since it may take a measurement to say whether one is allowed.
+        in_turn = (left[int(index)] for index in rng.permutation(len(left)))
+        return next((spec for spec in in_turn if self._limits.allows(spec)), None)

@@ -1,20 +1,13 @@
 import numpy as np
 
-from nas.known_specs import KnownSpecs, every_spec
+from nas.constraints import Constraints, Limits
+from nas.known_specs import KnownSpecs
 from search_spaces import InputShape, make_space
 from search_spaces.space import SearchSpace
 
 
 def _space(**config: int) -> SearchSpace:
     return make_space(config, InputShape(channels=1, height=8, width=8), 10)
-
-
-def test_every_architecture_comes_once() -> None:
-    space = _space(stages=2, max_blocks=2)
-    specs = list(every_spec(space))
-    assert len(specs) == space.size == 144
-    assert len({spec.spec_id for spec in specs}) == 144
-    assert all(space.contains(spec) for spec in specs)
 
 
 def test_trials_of_an_architecture_are_counted_and_its_value_is_the_first() -> None:
@@ -31,7 +24,7 @@ def test_the_last_unknown_architecture_is_found() -> None:
     space = _space(stages=2, max_blocks=2)
     known = KnownSpecs(space)
     # The rarest to be drawn: the deepest.
-    *others, last = sorted(every_spec(space), key=lambda spec: spec.depths)
+    *others, last = sorted(space, key=lambda spec: spec.depths)
     for spec in others:
         known.add(spec.spec_id, 1.0)
     rng = np.random.default_rng(0)
@@ -43,7 +36,7 @@ def test_the_last_unknown_architecture_is_found() -> None:
 def test_failed_architectures_come_again_when_nothing_else_is_left() -> None:
     space = _space(stages=1, max_blocks=2)
     known = KnownSpecs(space)
-    specs = list(every_spec(space))
+    specs = list(space)
     for spec in specs:
         known.add(spec.spec_id, None if spec is specs[5] else 1.0)
     assert known.sample(np.random.default_rng(0), busy=(), planned=()) == specs[5]
@@ -58,3 +51,20 @@ def test_a_large_space_is_not_enumerated() -> None:
 
     known = KnownSpecs(space)
     assert known.sample(np.random.default_rng(0), busy=Everything(), planned=()) is None
+
+
+def test_only_what_is_within_the_limits_is_drawn() -> None:
+    space = _space(stages=2, max_blocks=2)
+    limits = Limits(Constraints(max_layers=6))
+    known = KnownSpecs(space, limits)
+    rng = np.random.default_rng(0)
+    found = [known.sample(rng, busy=(), planned=()) for _ in range(20)]
+    assert all(spec is not None and spec.layers <= 6 for spec in found)
+    for spec in space:
+        known.add(spec.spec_id, 1.0)
+    assert known.sample(rng, busy=(), planned=()) is None
+    again = known.sample_again(rng)
+    assert again is not None
+    assert again.layers == 6
+    nothing = KnownSpecs(space, Limits(Constraints(max_layers=5)))
+    assert nothing.sample_again(rng) is None
