@@ -1,19 +1,22 @@
-"""Pictures of an architecture: SVG for people, lines of text for terminals; no torch here.
+"""Pictures of an architecture: SVG for people; lines of text are in `drawing_text`; no torch here.
 
 The picture reads like the figures of He et al. 2015: blocks in network order, a row per stage,
-skips as brackets from where they leave the line to the addition where they come back. With
-effects it becomes the skip map: above each block what an identity skip does there, below it what
+skips as brackets from where they leave the line to the addition where they come back; a skip that
+goes on in another row is named at both sides of the break. Above `MOST_SINGLE` blocks, runs of
+equal blocks are drawn as one. With effects it becomes the skip map: above each block what an identity skip does there, below it what
 a projection does.
 """
 
 from collections.abc import Mapping
 from html import escape
+from textwrap import wrap
 
-from search_spaces.complexity import complexity
-from search_spaces.drawing_layout import LEGEND, MARGIN, NARROW, Layout, lay_out, num_of_kind
-from search_spaces.drawing_parts import arc, block, legend, row_labels, stem_and_head, wires
+from search_spaces.drawing_layout import LEGEND, MARGIN, NARROW, Layout, lay_out
+from search_spaces.drawing_lines import arc, stem_and_head, wires
+from search_spaces.drawing_parts import block, legend, row_labels
 from search_spaces.drawing_style import DRAWING_CSS, BlockPaint, Chip
-from search_spaces.shapes import BlockShape, block_shapes
+from search_spaces.drawing_text import draw_text
+from search_spaces.drawing_words import describe, unusual_words
 from search_spaces.spec import ArchitectureSpec, Kind, Place
 
 __all__ = ["DRAWING_CSS", "BlockPaint", "Chip", "describe", "draw_svg", "draw_text"]
@@ -33,7 +36,8 @@ def draw_svg(
 
     Args:
         spec: What to draw; its own skips are drawn as brackets above the blocks.
-        effects: Chips by block; blocks that are left out get none.
+        effects: Chips by block, of the shortest skip that ends there; blocks that are left out
+            get none.
         stage_effects: Chips by stage, from 1, beside the stage's name; only drawn with `effects`.
         width: Width of the drawing in px, at least 240; below 480 stage labels stand above the
             rows.
@@ -60,62 +64,20 @@ def draw_svg(
         _open(spec, layout, element_id or f"nn-{spec.spec_id}-{width}", title, standalone),
         wires(layout),
         stem_and_head(spec, layout),
-        row_labels(layout, paints, stages),
+        row_labels(spec, layout, paints, stages),
         *(arc(layout, part) for part in layout.arcs),
     ]
-    ends = {skip.end for skip in spec.skips}
+    places = [str(place) for place in spec.places()]
+    facts = dict(zip(places, zip(spec.spans, map(len, spec.incoming), strict=True), strict=True))
     for slot in layout.slots:
         place = slot.shape.place
+        span, num_ends = facts[str(place)]
         paint = paints.get(place, BlockPaint())
-        parts.append(block(layout, slot, paint, has_skip=str(place) in ends))
+        parts.append(block(layout, slot, paint, span=span, num_ends=num_ends))
     x = MARGIN if layout.narrow else layout.gutter + 7
     y = layout.height - MARGIN - LEGEND * len(lines) + 12
     parts += [legend(line, x=x, y=y + LEGEND * index) for index, line in enumerate(lines)]
     return "".join([*parts, "</svg>"])
-
-
-def draw_text(spec: ArchitectureSpec) -> str:
-    """Return a line per block for terminals: place, output shape, shortcut."""
-    size, image = complexity(spec), spec.input
-    rows = [
-        ("input", f"{image.channels}x{image.height}x{image.width}", ""),
-        ("stem", f"{spec.stem_width}x{image.height}x{image.width}", "3x3 convolution"),
-    ]
-    rows += [
-        (
-            str(shape.place),
-            f"{shape.out_channels}x{shape.out_height}x{shape.out_width}",
-            _shortcuts(spec, shape),
-        )
-        for shape in block_shapes(spec)
-    ]
-    rows.append(("head", str(spec.num_classes), "average pool, linear"))
-    left = max(len(row[0]) for row in rows)
-    middle = max(len(row[1]) for row in rows)
-    head = f"{spec.code}: {spec.layers} layers, {size.params:,} params, {size.macs:,} MACs"
-    return "\n".join([head, *(f"{a:<{left}}  {b:<{middle}}  {c}".rstrip() for a, b, c in rows)])
-
-
-def describe(spec: ArchitectureSpec) -> str:
-    """Say in a sentence what a drawing of `spec` shows."""
-    counts = num_of_kind(spec)
-    depths = "-".join(map(str, spec.depths))
-    if not spec.skips:
-        return f"Plain network of {depths} blocks per stage, no skips."
-    return (
-        f"Network of {depths} blocks per stage: {counts[Kind.IDENTITY]} identity and "
-        f"{counts[Kind.PROJECTION]} projection skips, {counts[Kind.NONE]} blocks without a skip."
-    )
-
-
-def _shortcuts(spec: ArchitectureSpec, shape: BlockShape) -> str:
-    here = str(shape.place)
-    words = [
-        skip.kind if skip.start == here else f"{skip.kind} from {skip.start}"
-        for skip in spec.skips
-        if skip.end == here
-    ]
-    return ", ".join(words) or "none"
 
 
 def _open(
@@ -138,6 +100,12 @@ def _legend_lines(
     spec: ArchitectureSpec, width: int, *, painted: bool
 ) -> list[list[tuple[str, str]]]:
     """Return marks and words by line; marks are the ends of CSS classes."""
+    # Stage labels name bottlenecks, with their channels.
+    unusual = ", ".join(words for words in unusual_words(spec) if words != "bottleneck blocks")
+    room = width - 2 * MARGIN if width < NARROW else width - 180
+    facts = [[("", line)] for line in wrap(unusual[:1].upper() + unusual[1:], int(room / 6))]
+    used = {skip.kind for skip in spec.skips}
+    marks = [[(kind.value, kind.value) for kind in Kind if kind in used]] if used else []
     if painted:
         tones = [
             ("fill-helps2", "helps"),
@@ -146,7 +114,5 @@ def _legend_lines(
             ("fill-unknown", "cannot tell"),
         ]
         where = [("", "Above a block: identity (I). Below it: projection (P).")]
-        return [tones, where] if width < NARROW else [tones]
-    used = {skip.kind for skip in spec.skips}
-    marks = [(kind.value, kind.value) for kind in Kind if kind in used]
-    return [marks] if marks else []
+        return [tones, *([where] if width < NARROW else []), *marks, *facts]
+    return [*marks, *facts]

@@ -5,6 +5,7 @@ are written out rather than kept in CSS variables, so that simple SVG renderers 
 """
 
 from dataclasses import dataclass
+from html import escape
 
 NUM_LEVELS = 3
 """Steps of strength on each side of zero."""
@@ -68,6 +69,12 @@ def tone_of(strength: float | None) -> str:
     return f"{'helps' if strength > 0 else 'hurts'}{level}"
 
 
+def text(x: float, y: float, words: str, css: str = "nn-ink", **attributes: str) -> str:
+    """Write `words` at a point; attributes with `_` for `-`."""
+    extra = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items())
+    return f'<text x="{x:g}" y="{y:g}" class="{css}"{extra}>{escape(words)}</text>'
+
+
 def _tone_rules(*, dark: bool) -> str:
     rules: list[str] = []
     for name, tone in TONES.items():
@@ -90,6 +97,7 @@ _LIGHT = (
     ".nn-block{fill:#f3f4f6;stroke:#8d96a1}.nn-plus{fill:#ffffff;stroke:#59616c}"
     ".nn-identity{stroke:#1a65b0;fill:none}.nn-projection{stroke:#8a3ea8;fill:none}"
     ".nn-conv{fill:#f6eafa;stroke:#8a3ea8}.nn-edge{stroke:#b9bfc7}"
+    ".nn-halo{stroke:#ffffff;stroke-width:6px;stroke-linejoin:round;paint-order:stroke}"
 )
 _DARK = (
     ".nn-paper{fill:#16191d}.nn-ink{fill:#e8ebef}.nn-quiet{fill:#a4adb8}"
@@ -97,6 +105,7 @@ _DARK = (
     ".nn-block{fill:#22272d;stroke:#6d7783}.nn-plus{fill:#16191d;stroke:#a4adb8}"
     ".nn-identity{stroke:#7cbcf7}.nn-projection{stroke:#d79aee}"
     ".nn-conv{fill:#3a2344;stroke:#d79aee}.nn-edge{stroke:#4a525c}"
+    ".nn-halo{stroke:#16191d}"
 )
 
 DRAWING_CSS = (

@@ -1,14 +1,24 @@
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
-from nas.errors import RunFolderError
-from nas.show import describe_spec, find_spec
+from nas.cli import app
+from nas.errors import ConfigError, RunFolderError
+from nas.show import can_show_boxes, check_show_flags, describe_spec, find_spec
 from nas.trials import Source
 from search_spaces.errors import SpecError
 from search_spaces.presets import preset
 from search_spaces.spec import Kind
 from tests.nas.made_studies import add_trial, make_study
+from trainer.data import data_facts
+from trainer.errors import DataError
 
 
 def test_facts_are_those_of_the_paper() -> None:
@@ -66,3 +76,94 @@ def test_file_of_something_else_is_named(tmp_path: Path, content: bytes, message
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(SpecError, match=message):
         find_spec(str(tmp_path / "a.json"), tmp_path)
+
+
+def test_preset_is_built_for_a_data_set_and_a_width(tmp_path: Path) -> None:
+    found = find_spec("resnet-20", tmp_path, data="digits", width=8)
+    assert found == preset("resnet-20", input=data_facts("digits").input, num_classes=10, width=8)
+    assert [stage.width for stage in found.stages] == [8, 16, 32]
+    assert find_spec("plain-20", tmp_path, width=4).input.height == 32
+
+
+def test_data_and_width_are_for_presets_only(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(preset("resnet-8").to_json())
+    make_study(tmp_path, [0.5])
+    with pytest.raises(ConfigError, match=r"are for presets, got the spec file '.*mine.json'"):
+        find_spec(str(tmp_path / "mine.json"), tmp_path, data="digits")
+    with pytest.raises(ConfigError, match="are for presets, got the run 'made'"):
+        find_spec("made", tmp_path, width=8)
+
+
+def test_wrong_data_and_width_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Unknown data set 'digit'"):
+        find_spec("resnet-8", tmp_path, data="digit")
+    with pytest.raises(ConfigError, match="--width must be at least 1, got width=0"):
+        find_spec("resnet-8", tmp_path, width=0)
+
+
+def test_spec_of_the_future_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"schema_version": 9}')
+    with pytest.raises(SpecError, match=r"a.json: .* must have schema_version 1, 2, got"):
+        find_spec(str(tmp_path / "a.json"), tmp_path)
+
+
+def test_seeds_are_for_gradients_and_at_least_one() -> None:
+    check_show_flags(gradients=True, seeds=None)
+    check_show_flags(gradients=True, seeds=1)
+    with pytest.raises(ConfigError, match="--seeds is for --gradients, got it alone"):
+        check_show_flags(gradients=False, seeds=3)
+    with pytest.raises(ConfigError, match="--seeds must be at least 1, got seeds=0"):
+        check_show_flags(gradients=True, seeds=0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "can"), [("utf-8", True), ("ascii", False), ("cp1252", False)]
+)
+def test_streams_that_cannot_show_rails_are_known(encoding: str, can: bool) -> None:
+    assert can_show_boxes(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) is can
+    assert not can_show_boxes(io.StringIO())
+
+
+class TestCommand:
+    """The command as a whole."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+        monkeypatch.chdir(tmp_path)
+
+        def invoke(*words: str) -> Result:
+            return CliRunner().invoke(app, ["show", *words], env={"COLUMNS": "80"})
+
+        return invoke
+
+    def test_pictures_numbers_and_gradients_in_one_go(
+        self, run: Callable[..., Result], tmp_path: Path
+    ) -> None:
+        pytest.importorskip("resvg_py")
+        words = "resnet-8 --data digits --width 4 --gradients --seeds 1 --json"
+        done = run(*words.split(), "--svg", "a.svg", "--png", "a.png")
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert found["gradients"]["seeds"] == 1
+        assert found["spec"]["input"]["height"] == 8
+        assert (tmp_path / "a.svg").read_text().startswith("<svg")
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_text_is_drawn_with_bars(self, run: Callable[..., Result]) -> None:
+        done = run("plain-8", "--data", "digits", "--width", "4", "--gradients", "--seeds", "1")
+        assert done.exit_code == 0, done.output
+        assert "stage3.block1  16x2x2  none" in done.stdout
+        assert "Gradients at initialisation" in done.stdout
+
+    def test_png_that_cannot_be_made_leaves_no_svg(
+        self, run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "resvg_py", None)
+        done = run("plain-8", "--svg", "a.svg", "--png", "a.png")
+        assert done.exit_code == 2
+        assert "skip-nas[png]" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_drawing_alone_needs_no_torch(self) -> None:
+        code = "import nas.show, nas.pictures, sys; sys.exit('torch' in sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True)

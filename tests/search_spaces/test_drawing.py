@@ -4,8 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from search_spaces.complexity import complexity
-from search_spaces.drawing import DRAWING_CSS, BlockPaint, Chip, describe, draw_svg, draw_text
+from search_spaces.drawing import DRAWING_CSS, BlockPaint, Chip, describe, draw_svg
 from search_spaces.drawing_layout import lay_out
 from search_spaces.drawing_style import TONES, tone_of
 from search_spaces.presets import preset
@@ -95,6 +94,60 @@ def test_a_long_skip_lies_above_the_short_ones_that_it_passes() -> None:
         ("stage1.block2", "stage1.block3"): 2,
         ("stage1.block1", "stage1.block3"): 3,
     }
+
+
+def test_only_blocks_where_a_skip_begins_have_a_dot() -> None:
+    spec = with_skips(preset("plain-8"), ("stage1.block1", "stage2.block1", "identity"))
+    svg = draw_svg(spec)
+    assert svg.count('class="nn-dot"') == 1
+    assert svg.count('<circle class="nn-plus"') == 1
+
+
+def test_a_long_skip_says_its_span_and_a_classic_one_does_not() -> None:
+    spec = with_skips(preset("resnet-20"), ("stage1.block1", "stage1.block3", "projection"))
+    words = [element.text for element in ET.fromstring(draw_svg(spec)).iter(f"{SVG}text")]
+    assert words.count("span 3") == 1
+    assert not any((word or "").startswith("span") for word in words if word != "span 3")
+
+
+def test_many_skips_at_one_addition_get_a_wider_one() -> None:
+    ends = [(f"stage1.block{start}", "stage1.block3", "identity") for start in (1, 2, 3)]
+    svg = draw_svg(with_skips(preset("plain-20"), *ends))
+    assert '<rect class="nn-plus"' in svg
+    assert '<circle class="nn-plus"' not in svg
+
+
+def test_a_very_deep_network_is_drawn_in_a_few_boxes() -> None:
+    spec = with_skips(preset("resnet-1202"), ("stage2.block50", "stage2.block60", "projection"))
+    svg = draw_svg(spec)
+    assert len(svg) < 30_000
+    words = [element.text for element in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert {"1\u2013200 (200×)", "50", "60", "span 11"} <= set(words)
+    assert "stage2.block61 to stage2.block200: 32x16x16" in titles(svg)
+
+
+@pytest.mark.parametrize("width", [340, 720])
+def test_what_is_not_the_usual_network_is_said(width: int) -> None:
+    spec = ArchitectureSpec.from_dict(
+        preset("resnet-50").to_dict() | {"activation": "pre", "norm": "none"}
+    )
+    words = " ".join(
+        element.text or "" for element in ET.fromstring(draw_svg(spec, width=width)).iter()
+    )
+    stem = "conv /2, pool /2" if width < 480 else "convolution /2, 3×3 max pool /2"
+    assert f"7×7 {stem}" in words
+    assert "bottleneck 64-64-256" in words
+    assert "Pre-activation, no batch norm" in words
+    assert "ReLU, average pool, linear to 1000 classes" in words
+
+
+def test_a_chip_of_a_long_skip_has_no_bracket_around_its_block() -> None:
+    chip = BlockPaint(identity=Chip(label="+0.2", title="helps", strength=0.9))
+    long = with_skips(preset("plain-8"), ("stage1.block1", "stage2.block1", "identity"))
+    short = with_skips(preset("plain-8"), ("stage2.block1", "stage2.block1", "identity"))
+    dots = [draw_svg(spec, {Place(2, 1): chip}).count('class="nn-dot"') for spec in (long, short)]
+    # One where the skip begins, and in the second picture the chip's own.
+    assert dots == [1, 2]
 
 
 def test_neighbouring_skips_share_a_level() -> None:
@@ -197,20 +250,6 @@ def test_the_description_counts_skips_and_blocks_without() -> None:
         "1 blocks without a skip."
     )
     assert describe(preset("plain-20")) == "Plain network of 3-3-3 blocks per stage, no skips."
-
-
-def test_the_text_has_a_line_per_block_with_shape_and_shortcut() -> None:
-    spec = with_skips(preset("resnet-8-b"), ("stage1.block1", "stage3.block1", "identity"))
-    size = complexity(spec)
-    assert draw_text(spec).splitlines() == [
-        f"1-1-1 I P P +1 long: 8 layers, {size.params:,} params, {size.macs:,} MACs",
-        "input          3x32x32",
-        "stem           16x32x32  3x3 convolution",
-        "stage1.block1  16x32x32  identity",
-        "stage2.block1  32x16x16  projection",
-        "stage3.block1  64x8x8    identity from stage1.block1, projection",
-        "head           10        average pool, linear",
-    ]
 
 
 def test_drawing_needs_no_torch() -> None:
