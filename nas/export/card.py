@@ -8,13 +8,13 @@ from typing import Any
 import yaml
 
 from nas.errors import TableError
+from nas.export.card_network import network_facts
 from nas.export.card_scores import against_identity, finalists, score
 from nas.export.markdown import numbers
 from nas.export.model_source import network_name
 from nas.export.request import ExportRequest
-from nas.finalists import Ranking, best_finalist
-from search_spaces.complexity import complexity
-from search_spaces.spec import Kind
+from nas.finalists import Ranking, Standing, best_finalist
+from search_spaces.spec import BlockClass
 
 
 def card(request: ExportRequest, test_accuracy: float | None) -> str:
@@ -25,13 +25,12 @@ def card(request: ExportRequest, test_accuracy: float | None) -> str:
         test_accuracy: As measured with the exported files; None where it was not measured.
     """
     ranking = _ranking(request)
-    spec_id = request.spec.spec_id
-    standing = next((s for s in ranking.standings if s.spec_id == spec_id), None)
+    standing = next((s for s in ranking.standings if _is_ours(s, request)), None)
     sections = [
         _what(request),
         score(request, standing, test_accuracy),
         against_identity(request, standing),
-        finalists(request, ranking),
+        finalists(request, ranking, standing),
         _data_and_training(request),
         _load(request),
         _retrain(request),
@@ -49,23 +48,21 @@ def _ranking(request: ExportRequest) -> Ranking:
         return Ranking(standings=())
 
 
+def _is_ours(standing: Standing, request: ExportRequest) -> bool:
+    """Whether the exported run is one of these: same architecture, and same recipe."""
+    same_recipe = standing.runs[0].training[1:] == request.chosen.training[1:]
+    return standing.spec_id == request.spec.spec_id and same_recipe
+
+
 def _what(request: ExportRequest) -> str:
-    spec, cost = request.spec, complexity(request.spec)
-    counts = {kind: spec.kinds.count(kind) for kind in Kind}
-    num_long = sum(skip.start != skip.end for skip in spec.skips)
-    shortcuts = (
-        f"{counts[Kind.IDENTITY]} identity, {counts[Kind.PROJECTION]} projection, "
-        f"{counts[Kind.NONE]} without"
-    )
-    long = f", and {num_long} longer skips" if num_long else ""
+    spec = request.spec
     lines = [
         f"# {network_name(spec)} from the study `{request.study}`",
         "",
         f"An image classifier found by architecture search: {spec.layers} layers, "
-        f"{'-'.join(map(str, spec.depths))} residual blocks per stage. Shortcuts of its "
-        f"{spec.num_blocks} blocks: {shortcuts}{long}. In short: `{spec.code}`.",
+        f"{'-'.join(map(str, spec.depths))} residual blocks per stage. In short: `{spec.code}`.",
         "",
-        f"- Parameters: {cost.params:,}. Multiply-adds per image: {cost.macs:,}.",
+        *network_facts(spec),
         f"- Input: raw images, {_images(request)}; normalisation is inside the network.",
         f"- Output: logits of {spec.num_classes} classes.",
         f"- Architecture: `architecture.json`, `spec_id` {spec.spec_id}.",
@@ -77,13 +74,14 @@ def _what(request: ExportRequest) -> str:
 
 def _data_and_training(request: ExportRequest) -> str:
     facts, recipe = request.facts, request.recipe
+    task = f" with the task `{request.task['class_path']}`" if request.task else ""
     return "\n".join(
         [
             "## Data and training",
             "",
             f"- Data: `{facts.name}`, {facts.n_train} training, {facts.n_val} validation and "
             f"{facts.n_test} test images; stratified split, split seed {facts.split_seed}.",
-            f"- Training: {recipe.get('epochs', 'unknown')} epochs, peak learning rate "
+            f"- Training{task}: {recipe.get('epochs', 'unknown')} epochs, peak learning rate "
             f"{recipe.get('lr', 'unknown')}, {recipe.get('optimizer', 'unknown optimizer')}, "
             f"weights of the last epoch, seed {request.seed}.",
             f"- Normalisation, per channel: mean {numbers(request.mean)}, std {numbers(request.std)}.",
@@ -94,11 +92,13 @@ def _data_and_training(request: ExportRequest) -> str:
 def _load(request: ExportRequest) -> str:
     shape = request.spec.input
     low, high = request.facts.value_range
+    is_own = isinstance(request.spec.block, BlockClass)
+    others = "and what `block.py` imports" if is_own else "nothing else"
     return "\n".join(
         [
             "## Load",
             "",
-            "`model.py` needs torch and safetensors, nothing else. In this folder:",
+            f"`model.py` needs torch and safetensors, {others}. In this folder:",
             "",
             "```python",
             "import torch",
@@ -121,14 +121,20 @@ def _retrain(request: ExportRequest) -> str:
     config: dict[str, Any] = {"name": f"{request.study}-again", "data": request.facts.name}
     if request.space is not None:
         config["space"] = dict(request.space)
+    if request.task is not None:
+        config["task"] = dict(request.task)
     config["recipe"] = dict(request.recipe)
+    if request.metric != "val/log_loss":
+        config["search"] = {"metric": request.metric, "direction": request.direction}
+    zeros = ", and the last layer of every branch beside a skip from zero"
+    zeros = zeros if request.spec.zero_init else ""
     return "\n".join(
         [
             "## Retrain",
             "",
             "`model.ResNet()` is an ordinary `torch.nn.Module` with fresh weights: train it with "
             "the recipe below on your own images. Here convolutions began from a normal "
-            "distribution with variance 2 / fan-out.",
+            f"distribution with variance 2 / fan-out{zeros}.",
             "",
             "To search again with the same space and recipe, save this as `again.yaml` and run "
             f"`nas search again.yaml --trials {request.cost.trials}`:",

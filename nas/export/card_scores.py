@@ -165,16 +165,22 @@ def _verdict(
     return text
 
 
-def finalists(request: ExportRequest, ranking: Ranking) -> str:
-    """Return the section on the search and on all re-evaluated architectures."""
+def finalists(request: ExportRequest, ranking: Ranking, standing: Standing | None) -> str:
+    """Return the section on the search and on all re-evaluated architectures.
+
+    Args:
+        request: The network and its records.
+        ranking: All re-evaluated architectures.
+        standing: The exported one among them; None where it is not.
+    """
     cost = request.cost
     found = f"{cost.trials} trials by {cost.workers} workers in {duration(cost.seconds)}."
     if not ranking.standings:
         return f"## How it was found\n\n{found} No architecture was retrained on fresh seeds."
     rows = [
         [
-            f"`{s.spec.code if s.spec else s.spec_id}`"
-            + (" (exported)" if s.spec_id == request.spec.spec_id else ""),
+            f"`{s.spec.code if s.spec else s.spec_id}`{_recipe_words(s, ranking)}"
+            + (" (exported)" if s is standing else ""),
             "" if s.of_trial is None else str(s.of_trial),
             *spread_cells(s.spread, _bounds(request.metric)),
             str(s.num_failed),
@@ -188,6 +194,18 @@ def finalists(request: ExportRequest, ranking: Ranking) -> str:
         f"({request.direction}):"
     )
     return "\n".join(["## How it was found", "", text, "", table(heads, rows)])
+
+
+def _recipe_words(standing: Standing, ranking: Ranking) -> str:
+    """Name what of the recipe was searched beside the architectures, so differs among them."""
+    found = [(s.runs[0].lr, s.runs[0].weight_decay) for s in ranking.standings]
+    own = (standing.runs[0].lr, standing.runs[0].weight_decay)
+    columns = zip(("learning rate", "weight decay"), own, zip(*found, strict=True), strict=True)
+    return "".join(
+        f", {name} {value:.3g}"
+        for name, value, values in columns
+        if value is not None and len(set(values)) > 1
+    )
 
 
 def _is_full_identity(request: ExportRequest) -> bool:

@@ -5,21 +5,20 @@ State dict names are those of `search_spaces.resnet.CandidateResNet`, so weights
 
 HEADER = '''"""$title
 
-Found by architecture search. It needs torch and safetensors, nothing else:
+Found by architecture search. It needs torch and safetensors, $needs:
 
     from model import load
 
     network = load()  # eval mode, weights from model.safetensors beside this file
     logits = network(images)  # raw images: $images
 
-The network follows He et al. 2015, "Deep Residual Learning for Image Recognition",
-arXiv:1512.03385, section 4.2; it differs in the shortcuts, which a search chose block by block.
-Shapes: N batch, C channels, H and W px.
+$paper
+The layers of an `nn.Sequential` run in the order in which they are set. Shapes: N batch,
+C channels, H and W px.
 """
 
 ${imports}import sys
-from pathlib import Path
-from typing import NamedTuple
+$from_imports
 
 import torch
 from safetensors import safe_open
@@ -46,7 +45,7 @@ ROW_PLAIN = '''class BlockRow(NamedTuple):
     in_channels: int
     out_channels: int
     stride: int
-    """Of the first convolution."""'''
+    """Of the branch."""'''
 
 ROW_SPAN_ONE = '''class BlockRow(NamedTuple):
     """One line of the table below."""
@@ -55,7 +54,7 @@ ROW_SPAN_ONE = '''class BlockRow(NamedTuple):
     in_channels: int
     out_channels: int
     stride: int
-    """Of the first convolution, and of the shortcut."""
+    """Of the branch, and of the shortcut."""
     shortcut: str
     """$kinds."""'''
 
@@ -70,7 +69,7 @@ SKIP_ROW = '''class SkipRow(NamedTuple):
 IDENTITY = '''class IdentityShortcut(nn.Module):
     """The input itself; where the shape changes, subsampled and padded with zero channels.
 
-    Option A of section 3.3. It has no parameters.
+    Option A of He et al. 2015, section 3.3. It has no parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -83,56 +82,38 @@ IDENTITY = '''class IdentityShortcut(nn.Module):
         x = x[:, : self.out_channels, :: self.stride, :: self.stride]
         return functional.pad(x, (0, 0, 0, 0, 0, self.out_channels - x.shape[1]))'''
 
-PROJECTION = '''class ProjectionShortcut(nn.Sequential):
-    """1x1 convolution with the stride, and batch norm: options B and C of section 3.3."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)'''
-
 BLOCK_PLAIN = '''class PlainBlock(nn.Module):
-    """relu(branch(x)); the branch is two 3x3 convolutions with batch norm."""
+    """$block_formula."""
 
     def __init__(self, row: BlockRow) -> None:
         super().__init__()
-        channels = row.out_channels
-        self.conv1 = nn.Conv2d(row.in_channels, channels, 3, row.stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.branch = $make_branch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C_in, H, W) to (N, C_out, H/stride, W/stride)."""
-        out = functional.relu(self.norm1(self.conv1(x)))
-        return functional.relu(self.norm2(self.conv2(out)))'''
+        return $plain_result'''
 
 BLOCK_SPAN_ONE = '''class ResidualBlock(nn.Module):
-    """relu(branch(x) + shortcut(x)); the branch is two 3x3 convolutions with batch norm."""
+    """$block_formula."""
 
     def __init__(self, row: BlockRow) -> None:
         super().__init__()
-        channels = row.out_channels
-        self.conv1 = nn.Conv2d(row.in_channels, channels, 3, row.stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.branch = $make_branch
         # Empty for a block without a shortcut, so the loop below adds nothing.
         self.shortcuts = nn.ModuleList()
         if row.shortcut != "none":
             shortcut = SHORTCUTS[row.shortcut]
-            self.shortcuts.append(shortcut(row.in_channels, channels, row.stride))
+            self.shortcuts.append(shortcut(row.in_channels, row.out_channels, row.stride))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C_in, H, W) to (N, C_out, H/stride, W/stride)."""
-        out = functional.relu(self.norm1(self.conv1(x)))
-        out = self.norm2(self.conv2(out))
+        out = self.branch(x)
         for shortcut in self.shortcuts:
             out = out + shortcut(x)
-        return functional.relu(out)'''
+        return $block_result'''
 
 BLOCK_LONG = '''class ResidualBlock(nn.Module):
-    """relu(branch(x) + shortcuts); the branch is two 3x3 convolutions with batch norm.
+    """$block_formula.
 
     A shortcut may begin at the input of an earlier block, so each has its own source.
     """
@@ -140,11 +121,7 @@ BLOCK_LONG = '''class ResidualBlock(nn.Module):
     def __init__(self, index: int) -> None:
         super().__init__()
         row = BLOCKS[index]
-        channels = row.out_channels
-        self.conv1 = nn.Conv2d(row.in_channels, channels, 3, row.stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.branch = $make_branch
         self.sources: list[int] = []
         self.shortcuts = nn.ModuleList()
         for skip in SKIPS:
@@ -153,15 +130,16 @@ BLOCK_LONG = '''class ResidualBlock(nn.Module):
                 stride = math.prod(passed.stride for passed in BLOCKS[start : index + 1])
                 shortcut = SHORTCUTS[skip.kind]
                 self.sources.append(start)
-                self.shortcuts.append(shortcut(BLOCKS[start].in_channels, channels, stride))
+                self.shortcuts.append(
+                    shortcut(BLOCKS[start].in_channels, row.out_channels, stride)
+                )
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Map the inputs of all blocks up to this one to (N, C_out, H/stride, W/stride)."""
-        out = functional.relu(self.norm1(self.conv1(inputs[-1])))
-        out = self.norm2(self.conv2(out))
+        out = self.branch(inputs[-1])
         for shortcut, source in zip(self.shortcuts, self.sources, strict=True):
             out = out + shortcut(inputs[source])
-        return functional.relu(out)'''
+        return $block_result'''
 
 NETWORK = '''class ResNet(nn.Module):
     """Stem, $stages of residual blocks, head."""
@@ -171,10 +149,9 @@ NETWORK = '''class ResNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(IMAGE_SHAPE[0], STEM_WIDTH, 3, padding=1, bias=False)
-        self.stem_norm = nn.BatchNorm2d(STEM_WIDTH)
+        self.stem = Stem()
         self.blocks = nn.ModuleList($make_blocks)
-        self.head = nn.Linear(BLOCKS[-1].out_channels, NUM_CLASSES)
+${make_final}        self.head = nn.Linear(BLOCKS[-1].out_channels, NUM_CLASSES)
         # Not persistent: they are constants of this file, and no weights.
         self.register_buffer("mean", torch.tensor(MEAN).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, -1, 1, 1), persistent=False)
@@ -190,10 +167,18 @@ NETWORK = '''class ResNet(nn.Module):
                 f"images must have shape (N, $dims), got shape={tuple(images.shape)}. "
                 "Give raw images as the data set has them."
             )
-        x = (images.to(self.mean.dtype) - self.mean) / self.std
-        x = functional.relu(self.stem_norm(self.stem(x)))
+        x = self.stem((images.to(self.mean.dtype) - self.mean) / self.std)
 $run_blocks
-        return self.head(x.mean(dim=(2, 3)))'''
+${run_final}        return self.head(x.mean(dim=(2, 3)))'''
+
+MAKE_FINAL = """        self.final_norm = nn.BatchNorm2d(BLOCKS[-1].out_channels)
+"""
+
+RUN_FINAL = """        x = functional.relu(self.final_norm(x))
+"""
+
+RUN_FINAL_BARE = """        x = functional.relu(x)
+"""
 
 RUN_SPAN_ONE = """        for block in self.blocks:
             x = block(x)"""
@@ -231,7 +216,7 @@ LOAD = '''def load(folder: str | Path | None = None) -> ResNet:
 def describe() -> str:
     """Return layers, parameters and blocks as text for people."""
     params = sum(parameter.numel() for parameter in ResNet().parameters())
-    layers = 2 * len(BLOCKS) + 2
+    layers = $block_layers * len(BLOCKS) + 2
     lines = [
         f"$name: {layers} layers, {params:,} params, {NUM_CLASSES} classes, spec {SPEC_ID}",
         "Input: raw images, $images",
@@ -244,3 +229,41 @@ $more_lines    return "\\n".join(lines)
 
 if __name__ == "__main__":
     sys.stdout.write(describe() + "\\n")'''
+
+OWN_BRANCH = '''BRANCH_ARGUMENTS: dict[str, Any] = $branch_arguments
+"""Of the branch, beside channels and stride."""
+
+
+def import_beside(name: str) -> ModuleType:
+    """Import a file that lies beside this one."""
+    file = Path(__file__).with_name(f"{name}.py")
+    found = spec_from_file_location(f"{__name__}_{name}", file)
+    if found is None or found.loader is None:
+        raise ImportError(f"{file.name} cannot be imported")
+    module = module_from_spec(found)
+    sys.modules[module.__name__] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def import_branch() -> type[nn.Module]:
+    """Return $class_name of block.py, which is a copy of the file that defines it.
+
+    That file was written for the package search_spaces, of which it needs the module blocks. A
+    copy of it stands in for the package while block.py is imported.
+    """
+    blocks = import_beside("search_spaces_blocks")
+    package = ModuleType("search_spaces")
+    vars(package).update(vars(blocks), blocks=blocks, __name__="search_spaces", __path__=[])
+    stand_ins = {"search_spaces": package, "search_spaces.blocks": blocks}
+    former = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        return import_beside("block").$class_name
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+        sys.modules.update(former)
+
+
+Branch = import_branch()'''

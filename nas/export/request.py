@@ -60,6 +60,8 @@ class ExportRequest:
     direction: Direction = "minimize"
     space: Mapping[str, Any] | None = None
     """The search space's configuration, for the card."""
+    task: Mapping[str, Any] | None = None
+    """The user's task, `class_path` and `init_args`, for the card; None for the usual one."""
     test_images: np.ndarray | None = None
     """Raw images of the test split, (N, C, H, W); random images stand in where None."""
     test_labels: np.ndarray | None = None

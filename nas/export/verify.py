@@ -26,6 +26,8 @@ TOLERANCE = 1e-5
 """Largest difference of logits, as a share of the largest logit, or of 1 where that is smaller."""
 MIN_IMAGES = 64
 """Images on which logits are compared, at least."""
+BLOCK_FILE = "block.py"
+"""Copy of the file that defines a block type of the user's."""
 _BATCH = 256
 
 
@@ -192,8 +194,14 @@ def _run(folder: Path, reference: Path, timeout_s: float) -> dict[str, Any]:
             ) from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        own = (
+            f" The block type's file, there {BLOCK_FILE}, may import installed packages and "
+            "search_spaces.blocks; put all else that the block needs into it."
+            if (folder / BLOCK_FILE).exists()
+            else ""
+        )
         raise ExportError(
             f"Export: model.py must load in a fresh process, got exit code={done.returncode}: "
-            f"{reason} Nothing was exported."
+            f"{reason} Nothing was exported.{own}"
         )
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,5 +1,6 @@
 """Write an export: draft beside the folder, proof in a fresh process, then swap; lazy torch."""
 
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -7,29 +8,36 @@ from typing import TYPE_CHECKING
 
 from nas.errors import ExportError
 from nas.export.card import card
+from nas.export.exportable import find_own_block
 from nas.export.model_source import model_source
 from nas.export.request import ExportRequest, ExportResult
 from nas.export.swap import draft_beside, restore, swap
 from nas.export.verify import (
+    BLOCK_FILE,
     check_accuracy,
     check_architecture,
     check_in_fresh_process,
     load_network,
     write_reference,
 )
+from search_spaces.spec import BlockClass
 
 if TYPE_CHECKING:
     from search_spaces.resnet import CandidateResNet
 
 FORMAT_VERSION = "1"
 """Version of the set of files, kept in the weights' metadata."""
+_BASE_FILE = "search_spaces_blocks.py"
+"""Copy of `search_spaces.blocks`, for a block type of the user's."""
 _OURS = {
     "architecture.json",
     "architecture.svg",
+    BLOCK_FILE,
     "card.md",
     "model.onnx",
     "model.py",
     "model.safetensors",
+    _BASE_FILE,
     "__pycache__",
 }
 
@@ -80,7 +88,11 @@ def write_export(folder: Path, request: ExportRequest) -> ExportResult:
 
 
 def write_network(folder: Path, request: ExportRequest, network: "CandidateResNet") -> None:
-    """Write `architecture.json`, `model.safetensors` and `model.py`."""
+    """Write `architecture.json`, `model.safetensors`, `model.py`, and what the user's block needs.
+
+    Raises:
+        ExportError: The user's block needs more than its own file.
+    """
     from safetensors.torch import save
 
     spec = request.spec
@@ -88,8 +100,19 @@ def write_network(folder: Path, request: ExportRequest, network: "CandidateResNe
     metadata = {"format": "pt", "format_version": FORMAT_VERSION, "spec_id": spec.spec_id}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     (folder / "model.safetensors").write_bytes(save(tensors, metadata=metadata))
-    source = model_source(spec, request.mean, request.std, request.facts.value_range)
+    own_class = _copy_own_block(folder, spec.block) if isinstance(spec.block, BlockClass) else ""
+    source = model_source(spec, request.mean, request.std, request.facts.value_range, own_class)
     (folder / "model.py").write_text(source, encoding="utf-8")
+
+
+def _copy_own_block(folder: Path, block: BlockClass) -> str:
+    """Copy the file of the user's block and that of its base class; return the block's name."""
+    from search_spaces import blocks
+
+    own = find_own_block(block)
+    shutil.copyfile(own.file, folder / BLOCK_FILE)
+    shutil.copyfile(Path(blocks.__file__), folder / _BASE_FILE)
+    return own.class_name
 
 
 def _refuse_foreign_files(folder: Path) -> None:

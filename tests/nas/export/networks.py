@@ -1,7 +1,7 @@
 """A small trained-like network and everything its export needs; no training."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,19 +26,21 @@ class Network(NamedTuple):
     accuracy: float
 
 
-def architecture(depths: tuple[int, ...], skips: list[tuple[str, str, str]]) -> ArchitectureSpec:
-    return ArchitectureSpec.from_dict(
-        {
-            "input": {"channels": 1, "height": 8, "width": 8},
-            "num_classes": 10,
-            "stem_width": 4,
-            "stages": [
-                {"blocks": blocks, "width": 4 * 2**i, "stride": min(i + 1, 2)}
-                for i, blocks in enumerate(depths)
-            ],
-            "skips": [{"from": start, "to": end, "kind": kind} for start, end, kind in skips],
-        }
-    )
+def architecture(
+    depths: tuple[int, ...], skips: list[tuple[str, str, str]], **fields: Any
+) -> ArchitectureSpec:
+    stages = [
+        {"blocks": blocks, "width": 4 * 2**i, "stride": min(i + 1, 2)}
+        for i, blocks in enumerate(depths)
+    ]
+    base = {
+        "input": {"channels": 1, "height": 8, "width": 8},
+        "num_classes": 10,
+        "stem_width": 4,
+        "stages": stages,
+        "skips": [{"from": start, "to": end, "kind": kind} for start, end, kind in skips],
+    }
+    return ArchitectureSpec.from_dict(base | fields)
 
 
 def _classic(place: str, kind: str) -> tuple[str, str, str]:
@@ -72,9 +74,69 @@ SPECS = {
 }
 
 
+_CLASSIC = [
+    _classic("stage1.block1", "identity"),
+    _classic("stage1.block2", "projection"),
+    _classic("stage2.block1", "projection"),
+    _classic("stage2.block2", "identity"),
+]
+_ACROSS = [
+    ("stage1.block1", "stage1.block2", "identity"),
+    ("stage1.block1", "stage2.block1", "projection"),
+    ("stage1.block2", "stage2.block1", "identity"),
+    _classic("stage2.block1", "projection"),
+    ("stage1.block1", "stage3.block1", "projection"),
+    ("stage2.block2", "stage3.block1", "identity"),
+]
+_LARGE = {"channels": 1, "height": 33, "width": 29}
+_STRIDE_THREE = [{"blocks": 1, "width": 8, "stride": 3}, {"blocks": 2, "width": 12, "stride": 1}]
+
+VARIED = {
+    **SPECS,
+    "bottleneck": architecture((2, 2), _CLASSIC, block="bottleneck"),
+    "bottleneck with the stride in its first convolution": architecture(
+        (2, 2), _CLASSIC, block="bottleneck", bottleneck_stride="1x1"
+    ),
+    "pre-activation": architecture((2, 2), _CLASSIC, activation="pre"),
+    "pre-activation without skips": architecture((2, 1), [], activation="pre"),
+    "pre-activation bottleneck with long skips": architecture(
+        (2, 2, 1), _ACROSS, activation="pre", block="bottleneck", zero_init=True
+    ),
+    "no norm": architecture((2, 2), _CLASSIC, norm="none"),
+    "no norm, pre-activation": architecture((2, 2), _CLASSIC, norm="none", activation="pre"),
+    "no norm, bottleneck, no skips": architecture((1, 1), [], norm="none", block="bottleneck"),
+    "average pooling": architecture((2, 2), _CLASSIC, projection="avgpool"),
+    "average pooling, pre-activation, long skips": architecture(
+        (2, 2, 1), _ACROSS, projection="avgpool", activation="pre"
+    ),
+    "average pooling of odd sizes": architecture(
+        (2, 2, 1), _ACROSS, projection="avgpool", input={"channels": 1, "height": 7, "width": 9}
+    ),
+    "large stem": architecture((2, 2), _CLASSIC, stem="large", input=_LARGE),
+    "large stem, pre-activation, no norm": architecture(
+        (2, 2), _CLASSIC, stem="large", input=_LARGE, activation="pre", norm="none"
+    ),
+    "zero-initialised": architecture((2, 2), _CLASSIC, zero_init=True),
+    "long skips across stages": architecture((2, 2, 1), _ACROSS),
+    "stride three": architecture(
+        (), [_classic("stage1.block1", "projection")], stages=_STRIDE_THREE, projection="avgpool"
+    ),
+    "narrower than before": architecture(
+        (),
+        [_classic("stage2.block1", "identity")],
+        stages=[{"blocks": 1, "width": 8, "stride": 1}, {"blocks": 1, "width": 4, "stride": 1}],
+    ),
+}
+"""One of everything that a spec can say, small."""
+
+
 def make_network(spec: ArchitectureSpec, seed: int = 0, num_images: int = 80) -> Network:
     generator = torch.Generator().manual_seed(seed)
     module = build_candidate(spec, generator)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            # Training leaves no scale at one and no bias at zero.
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
     shape = spec.input
     size = (num_images, shape.channels, shape.height, shape.width)
     images = torch.randint(0, 17, size, generator=generator).float()
@@ -149,3 +211,30 @@ def make_request(spec: ArchitectureSpec, network: Network) -> ExportRequest:
         test_images=network.images,
         test_labels=network.labels,
     )
+
+
+OWN_BLOCK = """
+import torch
+from torch import Tensor, nn
+
+from search_spaces.blocks import BasicBranch
+
+
+class Gated(BasicBranch):
+    def __init__(self, in_channels, out_channels, stride, *, norm, activation, reduction=2):
+        super().__init__(in_channels, out_channels, stride, norm=norm, activation=activation)
+        self.squeeze = nn.Linear(out_channels, out_channels // reduction)
+        self.excite = nn.Linear(out_channels // reduction, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        gate = self.excite(torch.relu(self.squeeze(out.mean(dim=(2, 3)))))
+        return out * gate.sigmoid()[:, :, None, None]
+"""
+"""Source of a block type as a user may write it."""
+
+
+def own_block_spec(class_path: str, **fields: Any) -> ArchitectureSpec:
+    """Return a network of the user's blocks; the class is imported when it is built."""
+    block = {"class_path": class_path, "init_args": {"reduction": 4}, "layers": 2}
+    return architecture((2, 2), fields.pop("skips", _CLASSIC), block=block, **fields)

@@ -104,6 +104,23 @@ def test_finalists_are_listed_best_first(good: ExportRequest) -> None:
     assert "200 trials by 2 workers in 4 minutes" in text
 
 
+def test_one_architecture_under_two_recipes_stands_twice(good: ExportRequest) -> None:
+    ours = [r for r in good.finalists if r.spec_id == good.spec.spec_id]
+    runs = [
+        *(replace(r, lr=0.1, weight_decay=1e-4) for r in ours),
+        *(
+            replace(r, lr=0.0312, weight_decay=1e-4, number=50 + i, value=0.5 + i / 10)
+            for i, r in enumerate(ours)
+        ),
+    ]
+    chosen = replace(good.chosen, lr=0.1, weight_decay=1e-4)
+    text = card(replace(good, finalists=runs, chosen=chosen), None)
+    assert f"| `{good.spec.code}`, learning rate 0.1 (exported) |" in text
+    assert f"| `{good.spec.code}`, learning rate 0.0312 |" in text
+    assert "weight decay" not in text
+    assert "the best `val/log_loss` on the validation split among 3 runs" in text
+
+
 @pytest.mark.parametrize("finalists", [[], None], ids=["none at all", "others only"])
 def test_architecture_that_was_not_repeated_is_called_one_run(
     good: ExportRequest, finalists: list[TrialRecord] | None
@@ -135,7 +152,10 @@ def test_facts_of_network_data_and_training_are_said(good: ExportRequest) -> Non
     cost = complexity(good.spec)
     for words in (
         f"Parameters: {cost.params:,}. Multiply-adds per image: {cost.macs:,}",
-        "1 identity, 1 projection, 2 without",
+        "Blocks: basic, two 3x3 convolutions each; post-activation (ReLU after the addition); "
+        "batch norm.",
+        "Skips: 1 identity, 1 projection; 2 of 4 blocks have none.",
+        "Skips by span, in blocks that they pass: all pass one, as in the classic block.",
         "1077 training, 360 validation and 80 test images; stratified split, split seed 0",
         "8 epochs, peak learning rate 0.1, sgd",
         "(architecture.svg)",
@@ -144,9 +164,14 @@ def test_facts_of_network_data_and_training_are_said(good: ExportRequest) -> Non
         assert words in text
 
 
-def test_longer_skips_are_counted() -> None:
-    spec = SPECS["long"]
-    assert "and 3 longer skips" in card(make_request(spec, make_network(spec)), None)
+def test_task_and_metric_of_the_user_come_back_out_of_the_card(good: ExportRequest) -> None:
+    task = {"class_path": "my_task.Focal", "init_args": {"gamma": 2.0}}
+    changed = replace(good, task=task, metric="val/accuracy", direction="maximize")
+    text = card(changed, None)
+    config = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[0])
+    assert config["task"] == task
+    assert config["search"] == {"metric": "val/accuracy", "direction": "maximize"}
+    assert "Training with the task `my_task.Focal`: 8 epochs" in text
 
 
 def test_recipe_comes_back_out_of_the_card(good: ExportRequest) -> None:

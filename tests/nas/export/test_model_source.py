@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from nas.export.model_source import model_source, network_name
 from search_spaces import ArchitectureSpec, complexity, preset
-from tests.nas.export.networks import MEAN, SPECS, STD, make_network
+from tests.nas.export.networks import MEAN, SPECS, STD, VARIED, make_network
 
 PROJECT = Path(__file__).parents[3]
 RANGE = (0.0, 16.0)
@@ -38,16 +38,83 @@ def import_model(
     return module
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", VARIED)
 def test_exported_network_gives_the_logits_of_the_trained_one(name: str, tmp_path: Path) -> None:
-    spec = SPECS[name]
+    spec = VARIED[name]
     trained = make_network(spec)
     exported = import_model(tmp_path, spec).load()
     with torch.no_grad():
         logits = exported(torch.from_numpy(trained.images))
-    torch.testing.assert_close(logits, trained.logits, rtol=0, atol=1e-5)
+    assert torch.equal(logits, trained.logits)
+    assert trained.logits.std() > 0
     assert not exported.training
-    assert list(exported.state_dict()) == list(trained.module.state_dict())
+    assert set(exported.state_dict()) == set(trained.module.state_dict())
+
+
+def test_names_of_weights_are_those_of_the_search(tmp_path: Path) -> None:
+    names = list(import_model(tmp_path, SPECS["mixed"]).load().state_dict())
+    assert names[0] == "stem.conv.weight"
+    assert "blocks.1.branch.conv1.weight" in names
+    assert "blocks.3.shortcuts.0.norm.running_mean" in names
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mixed", set()),
+        ("bottleneck", {"inner"}),
+        ("pre-activation", {"final_norm"}),
+        ("no norm", {"no norm"}),
+        ("average pooling", {"AvgPool2d"}),
+        ("large stem", {"MaxPool2d"}),
+        ("long", {"SkipRow", "import math"}),
+    ],
+)
+def test_only_what_the_network_uses_is_written(name: str, words: set[str]) -> None:
+    source = model_source(VARIED[name], MEAN, STD, RANGE)
+    unusual = {"inner", "final_norm", "AvgPool2d", "MaxPool2d", "SkipRow", "import math"}
+    unusual |= {"import_branch", "ModuleType"}
+    assert {word for word in unusual if word in source} == words - {"no norm"}
+    assert ("BatchNorm2d" not in source) == ("no norm" in words)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mixed", "1x1 convolution with stride and batch norm."),
+        ("no norm", "1x1 convolution with stride."),
+        ("average pooling", "Average pooling by the stride, 1x1 convolution and batch norm."),
+        (
+            "average pooling, pre-activation, long skips",
+            "Batch norm, ReLU, average pooling by the stride and 1x1 convolution.",
+        ),
+        ("no norm, pre-activation", "ReLU and 1x1 convolution with stride."),
+        ("large stem", "7x7 convolution, batch norm, ReLU and maximum pooling."),
+        ("bottleneck", "1x1, 3x3 and 1x1 convolutions, each with batch norm."),
+        ("pre-activation", "Two 3x3 convolutions, each after batch norm and ReLU."),
+        ("no norm", "Two 3x3 convolutions without norms."),
+        ("pre-activation", "branch(x) + shortcut(x)."),
+        ("long", "relu(branch(x) + shortcuts)."),
+        ("none", "relu(branch(x))."),
+    ],
+)
+def test_docstrings_say_what_the_layers_are(name: str, words: str) -> None:
+    assert f'    """{words}' in model_source(VARIED[name], MEAN, STD, RANGE)
+
+
+def test_ordinary_network_stays_short() -> None:
+    source = model_source(preset("resnet-20"), (0.0,) * 3, (1.0,) * 3, RANGE)
+    assert len(source.splitlines()) <= 200
+
+
+def test_skips_that_end_at_one_addition_stand_in_the_order_of_their_weights() -> None:
+    source = model_source(VARIED["long skips across stages"], MEAN, STD, RANGE)
+    rows = [line.strip() for line in source.splitlines() if '", "stage2.block1", "' in line]
+    assert rows == [
+        'SkipRow("stage2.block1", "stage2.block1", "projection"),',
+        'SkipRow("stage1.block2", "stage2.block1", "identity"),',
+        'SkipRow("stage1.block1", "stage2.block1", "projection"),',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +148,7 @@ def test_deep_network_is_as_long_as_a_shallow_one_but_for_its_table() -> None:
 
 
 def test_source_is_clean_under_the_rules_of_this_project(tmp_path: Path) -> None:
-    shipped = {**SPECS, "colour": preset("resnet-20-b")}
+    shipped = {**VARIED, "colour": preset("resnet-20-b")}
     for name, spec in shipped.items():
         channels = spec.input.channels
         mean, std = (1 / 3,) * channels, (1 / 7,) * channels
@@ -90,6 +157,8 @@ def test_source_is_clean_under_the_rules_of_this_project(tmp_path: Path) -> None
     source = model_source(ArchitectureSpec.from_dict(many), (1 / 3,) * 12, (1 / 7,) * 12, RANGE)
     (tmp_path / "many_channels.py").write_text(source)
     options = ["--no-cache", "--config", str(PROJECT / "pyproject.toml"), str(tmp_path)]
+    for file in tmp_path.iterdir():
+        assert max(map(len, file.read_text().splitlines())) <= 99, file.name
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, *options],
@@ -132,9 +201,9 @@ def test_load_takes_another_folder(tmp_path: Path) -> None:
         module.load()
 
 
-@pytest.mark.parametrize("name", ["none", "mixed", "long"])
+@pytest.mark.parametrize("name", ["none", "mixed", "long", "bottleneck"])
 def test_description_says_layers_params_and_blocks(name: str, tmp_path: Path) -> None:
-    spec = SPECS[name]
+    spec = VARIED[name]
     lines = import_model(tmp_path, spec).describe().splitlines()
     assert f"{network_name(spec)}: {spec.layers} layers" in lines[0]
     assert f"{complexity(spec).params:,} params" in lines[0]

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from nas.errors import ExportError
 from nas.export import ExportRequest, write_export
 from search_spaces import ArchitectureSpec
-from tests.nas.export.networks import SPECS, Network, make_network, make_request
+from tests.nas.export.networks import SPECS, VARIED, Network, make_network, make_request
 
 FILES = {"architecture.json", "architecture.svg", "card.md", "model.py", "model.safetensors"}
 
@@ -43,6 +43,13 @@ def test_export_is_written_proven_and_holds_the_trained_tensors(
             "spec_id": good.spec.spec_id,
         }
     assert f"{result.accuracy:.4f}" in (folder / "card.md").read_text()
+
+
+def test_network_with_everything_unusual_is_proven_in_a_fresh_process(tmp_path: Path) -> None:
+    spec = VARIED["pre-activation bottleneck with long skips"]
+    result = write_export(tmp_path / "export", make_request(spec, make_network(spec)))
+    assert result.max_abs_difference == pytest.approx(0, abs=1e-5)
+    assert ArchitectureSpec.from_json((result.folder / "architecture.json").read_text()) == spec
 
 
 def test_former_export_is_replaced_as_a_whole(tmp_path: Path) -> None:
