@@ -1,6 +1,7 @@
 """The balanced random design: which shortcut every block of the next design row has."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -8,25 +9,26 @@ import numpy as np
 from search_spaces.errors import SpaceError
 from search_spaces.spec import Kind, Place
 
-_ROWS_PER_KIND = 4
+_SETS_PER_BLOCK = 4
 _CANDIDATES = 512
 _SMALL = 50_000
 """Up to so many patterns the design enumerates them, so that none repeats before all are used."""
 
 
 def design_rows(
-    places: Sequence[Place], kinds: Sequence[Kind], seed: int
+    places: Sequence[Place], kinds: Sequence[Kind] | Mapping[Place, Sequence[Kind]], seed: int
 ) -> Iterator[dict[Place, Kind]]:
     """Yield design rows without end, the same ones for the same arguments.
 
-    Rows come in blocks of `4 * len(kinds)`; within a block every place has every kind equally
-    often. Each block is the best of 512 random ones: the one that makes the main effects of all
-    places nearest to orthogonal, given the rows so far. The choice looks at the design alone,
-    never at results, so every row is uniform over all patterns and effects stay unbiased.
+    Rows come in blocks of four times the least common multiple of the numbers of kinds; within a
+    block every place has each of its kinds equally often. Each block is the best of 512 random
+    ones: the one that makes the main effects of all places nearest to orthogonal, given the rows
+    so far. The choice looks at the design alone, never at results, so every row is uniform over
+    all patterns and effects stay unbiased.
 
     Args:
         places: Blocks of the network, in network order.
-        kinds: Shortcuts that every block may have.
+        kinds: Shortcuts that every block may have, or those of each place.
         seed: Seed of the design.
 
     Yields:
@@ -35,28 +37,29 @@ def design_rows(
     Raises:
         SpaceError: There is no place, no kind, or one of them twice.
     """
-    for name, values in (("places", places), ("kinds", kinds)):
+    of_place = [kinds.get(p, ()) if isinstance(kinds, Mapping) else kinds for p in places]
+    for name, values in (("places", places), *(("kinds", own) for own in of_place or [()])):
         if not values or len(set(values)) != len(values):
             raise SpaceError(
                 f"design_rows: {name} must be distinct and at least one, got "
                 f"{name}={[str(value) for value in values]}."
             )
-    return _rows(tuple(places), tuple(kinds), np.random.default_rng(seed))
+    factors = {place: tuple(own) for place, own in zip(places, of_place, strict=True)}
+    return _rows(factors, np.random.default_rng(seed))
 
 
 def _rows(
-    places: tuple[Place, ...], kinds: tuple[Kind, ...], rng: np.random.Generator
+    factors: Mapping[Place, tuple[Kind, ...]], rng: np.random.Generator
 ) -> Iterator[dict[Place, Kind]]:
-    small = len(kinds) ** len(places) <= _SMALL
-    blocks = (_Enumerated if small else _Random)(len(places), len(kinds), rng)
-    # Sum-to-zero coding: the first kind is minus the sum of the others.
-    coding = np.vstack([-np.ones(len(kinds) - 1), np.eye(len(kinds) - 1)])
+    counts = [len(kinds) for kinds in factors.values()]
+    blocks = (_Enumerated if math.prod(counts) <= _SMALL else _Random)(counts, rng)
+    coding, used = _coding(counts)
     # A small ridge ranks blocks while there are fewer rows than columns.
-    information = 1e-2 * np.eye(1 + len(places) * (len(kinds) - 1))
+    information = 1e-2 * np.eye(1 + int(used.sum()))
     while True:
         candidates = blocks.candidates()
         count, rows, _ = candidates.shape
-        coded = coding[candidates].reshape(count, rows, -1)
+        coded = coding[np.arange(len(counts)), candidates].reshape(count, rows, -1)[:, :, used]
         matrices = np.concatenate([np.ones((count, rows, 1)), coded], axis=2)
         informations = information + np.swapaxes(matrices, 1, 2) @ matrices
         # Rounded, so that equal blocks tie on every machine and the first one wins.
@@ -64,23 +67,40 @@ def _rows(
         information = informations[best]
         blocks.use(best)
         for row in candidates[best]:
-            yield {place: kinds[level] for place, level in zip(places, row, strict=True)}
+            levels = zip(factors.items(), row, strict=True)
+            yield {place: kinds[level] for (place, kinds), level in levels}
+
+
+def _coding(counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return sum-to-zero codes, shape (places, kinds, columns), and which columns are in use.
+
+    The first kind is minus the sum of the others.
+    """
+    most = max(counts)
+    coding, used = np.zeros((len(counts), most, most - 1)), np.zeros((len(counts), most - 1), bool)
+    for place, number in enumerate(counts):
+        coding[place, :number, : number - 1] = np.vstack(
+            [-np.ones(number - 1), np.eye(number - 1)]
+        )
+        used[place, : number - 1] = True
+    return coding, used.ravel()
 
 
 class _Random:
     """Blocks of a large space: every column a random order of equally many of each kind."""
 
-    def __init__(self, num_places: int, num_kinds: int, rng: np.random.Generator) -> None:
-        self.column = np.repeat(np.arange(num_kinds), _ROWS_PER_KIND)
-        self.num_places = num_places
+    def __init__(self, counts: Sequence[int], rng: np.random.Generator) -> None:
+        rows = _SETS_PER_BLOCK * math.lcm(*counts)
+        self.columns = np.array(
+            [np.repeat(np.arange(number), rows // number) for number in counts]
+        )
         self.rng = rng
         self.used: set[bytes] = set()
         self.offered = np.empty(0)
 
     def candidates(self) -> np.ndarray:
         """Draw blocks, shape (blocks, rows, places), without a used or doubled row."""
-        shape = (_CANDIDATES, self.num_places, len(self.column))
-        columns = np.broadcast_to(self.column, shape)
+        columns = np.broadcast_to(self.columns, (_CANDIDATES, *self.columns.shape))
         blocks = np.swapaxes(self.rng.permuted(columns, axis=2), 1, 2)
         fresh = [block for block in blocks if self._is_fresh(block)]
         # Only after tens of thousands of rows can every block hold a used one.
@@ -97,19 +117,24 @@ class _Random:
 
 
 class _Enumerated:
-    """Blocks of a small space, of sets in which every place has every kind exactly once.
+    """Blocks of a small space, of sets in which every place has each of its kinds equally often.
 
-    Adding 0, 1, ... to all levels of a pattern (modulo the number of kinds) gives such a set, and
-    these sets part the whole space. With two kinds a set is a pattern and its mirror.
+    Adding 0, 1, ... to all levels of a pattern (modulo the place's number of kinds) gives such a
+    set, and these sets part the whole space. With two kinds a set is a pattern and its mirror.
     """
 
-    def __init__(self, num_places: int, num_kinds: int, rng: np.random.Generator) -> None:
+    def __init__(self, counts: Sequence[int], rng: np.random.Generator) -> None:
         self.rng = rng
-        tails = np.array(list(product(range(num_kinds), repeat=num_places - 1)), dtype=np.int64)
-        starts = np.hstack([np.zeros((len(tails), 1), dtype=np.int64), tails])
-        levels = (starts[:, None, :] + np.arange(num_kinds)[:, None]) % num_kinds
-        relabel = np.array([rng.permutation(num_kinds) for _ in range(num_places)])
-        self.sets = relabel[np.arange(num_places), levels]
+        patterns = np.array(list(product(*map(range, counts))), dtype=np.int64)
+        sets = (patterns[:, None, :] + np.arange(math.lcm(*counts))[:, None]) % counts
+        # A number for each pattern, in the order of the product.
+        numbers = sets @ np.append(np.cumprod(counts[:0:-1], dtype=np.int64)[::-1], 1)
+        # Each set once, from the first of its patterns on.
+        sets = sets[numbers[:, 0] == numbers.min(axis=1)]
+        relabel = np.zeros((len(counts), max(counts)), dtype=np.int64)
+        for place, number in enumerate(counts):
+            relabel[place, :number] = rng.permutation(number)
+        self.sets = relabel[np.arange(len(counts)), sets]
         self.unused = np.arange(len(self.sets))
         self.offered = np.empty(0)
 
@@ -117,7 +142,7 @@ class _Enumerated:
         """Draw blocks of unused sets, shape (blocks, rows, places); the last may be short."""
         if not len(self.unused):
             self.unused = np.arange(len(self.sets))
-        size = min(_ROWS_PER_KIND, len(self.unused))
+        size = min(_SETS_PER_BLOCK, len(self.unused))
         picks = [self.rng.choice(self.unused, size, replace=False) for _ in range(_CANDIDATES)]
         self.offered = np.array(picks)
         return self.sets[self.offered].reshape(_CANDIDATES, -1, self.sets.shape[2])

@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 
 from nas.config import SearchConfig
-from nas.design import design_rows
-from nas.space_kinds import kinds_of
+from nas.design_plan import DesignPlan
 from nas.trials import Source, TrialRecord
 from search_spaces.space import SearchSpace
-from search_spaces.spec import ArchitectureSpec, Kind
+from search_spaces.spec import ArchitectureSpec
 
 RUN_LENGTH = 8
 """Design rows and adaptive trials alternate in runs of this many, so that rows of equal shape
@@ -21,19 +20,23 @@ class DesignQueue:
     Args:
         space: The search space.
         search: Share of the rows, total of the trials and seed.
+
+    Raises:
+        ConfigError: There is to be a share of rows, and no decision of the space can be balanced.
     """
 
     def __init__(self, space: SearchSpace, search: SearchConfig) -> None:
-        self._plain = space.uniform(space.deepest, Kind.NONE)
-        kinds = kinds_of(space)
-        self._rows = design_rows(list(self._plain.places()), list(kinds), search.seed)
+        plan = DesignPlan(space, search.seed)
+        if search.design_share:
+            plan.check("search.goal" if search.mode == "search" else "search.mode")
+        self._rows = plan.rows()
         self._specs: list[ArchitectureSpec] = []
         self._total = search.trials
         self._share = search.design_share
         self._wanted = round(self._share * self._total)
         if self._share < 1:
             # The design of a small space repeats its patterns; the rest is then the sampler's.
-            self._wanted = min(self._wanted, len(kinds) ** self._plain.num_blocks)
+            self._wanted = min(self._wanted, plan.num_patterns)
         self._planned: set[str] | None = None
         self._num_begun = 0
 
@@ -75,5 +78,5 @@ class DesignQueue:
 
     def _spec(self, number: int) -> ArchitectureSpec:
         while len(self._specs) <= number:
-            self._specs.append(self._plain.with_kinds(next(self._rows)))
+            self._specs.append(next(self._rows).spec)
         return self._specs[number]

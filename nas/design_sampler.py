@@ -10,11 +10,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.design import design_rows
+from nas.design_plan import DesignPlan
 from nas.errors import ConfigError
-from nas.space_kinds import kinds_of
 from search_spaces.space import SearchSpace, Value
-from search_spaces.spec import Kind
 
 
 class DesignSampler(BaseSampler):
@@ -31,7 +29,7 @@ class DesignSampler(BaseSampler):
         seed: Seed of the design; the same in every process.
 
     Raises:
-        ConfigError: The share is out of range.
+        ConfigError: The share is out of range, or no decision of the space can be balanced.
     """
 
     def __init__(
@@ -40,11 +38,10 @@ class DesignSampler(BaseSampler):
         if not 0 <= share <= 1:
             raise ConfigError(f"DesignSampler: share must be in [0, 1], got share={share}.")
         self._base = base
-        self._space = space
         self._share = share
-        self._plain = space.uniform(space.deepest, Kind.NONE)
-        self._kinds = kinds_of(space)
-        self._seed = seed
+        self._plan = DesignPlan(space, seed)
+        if share:
+            self._plan.check("DesignSampler: share")
         self._answers: list[dict[str, Value]] = []
 
     def is_design_row(self, number: int) -> bool:
@@ -62,11 +59,8 @@ class DesignSampler(BaseSampler):
         answers = self._answers
         if len(answers) <= index:
             # Drawn anew, so that threads of one study never share a generator.
-            rows = design_rows(list(self._plain.places()), list(self._kinds), self._seed)
-            answers = [
-                self._space.decisions(self._plain.with_kinds(row))
-                for row in islice(rows, 2 * index + 16)
-            ]
+            rows = islice(self._plan.rows(), 2 * index + 16)
+            answers = [row.answers for row in rows]
             self._answers = answers
         return answers[index]
 

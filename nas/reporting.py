@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.benefit import BenefitContext, skip_benefit
-from nas.benefit.context import Direction
+from nas.benefit.context import Direction, unit_of
 from nas.config import StudyConfig
+from nas.design_plan import DesignPlan
 from nas.errors import RunFolderError
 from nas.records import METRICS
 from nas.report import NextStep, ReportData, headline, render_report, skip_map_svg
@@ -18,7 +19,6 @@ from nas.space_kinds import kinds_of
 from nas.tables import context_from_rows, write_trials_csv
 from nas.trials import State, TrialRecord
 from search_spaces.space import SearchSpace
-from search_spaces.spec import Kind
 from trainer.data import DataFacts
 
 
@@ -64,10 +64,11 @@ def study_context(
     """
     facts = config.facts()
     devices = environment.get("devices") or []
+    plan = DesignPlan(space, config.search.seed)
     return BenefitContext(
         direction=config.search.direction,
         metric=config.search.metric,
-        unit="nats" if config.search.metric == "val/log_loss" else "fraction",
+        unit=unit_of(config.search.metric),
         study_name=config.name,
         tool_version=environment.get("tool"),
         dataset=facts.name,
@@ -79,9 +80,10 @@ def study_context(
         recipe=config.recipe.model_dump(mode="json"),
         environment=environment,
         device=devices[0] if devices else None,
-        reference_depths=space.deepest,
-        reference_spec=space.uniform(space.deepest, Kind.NONE),
+        reference_depths=plan.reference.depths,
+        reference_spec=plan.reference,
         kinds=kinds_of(space),
+        choices=plan.choices,
         run_folder=_typed(folder, config.name),
         trials_asked=config.search.trials,
         space_size=space.size,
@@ -105,10 +107,14 @@ def context_of_trials(
 
 
 def _metric_of(trials: Sequence[TrialRecord]) -> str | None:
-    """Say which of our metrics the values are, where every complete trial measured it."""
+    """Say which validation metric the values are, where every complete trial measured it."""
     complete = [t for t in trials if t.state is State.COMPLETE and t.value is not None]
-    for metric, measured in METRICS.items():
-        if complete and all(t.metrics.get(measured) == t.value for t in complete):
+    if not complete:
+        return None
+    own = (name for name in complete[0].metrics if name.startswith("val_"))
+    names = METRICS | {f"val/{name.removeprefix('val_')}": name for name in own}
+    for metric, name in names.items():
+        if all(t.metrics.get(name) == t.value for t in complete):
             return metric
     return None
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nas.spans import spans_of
 from nas.trials import Source, TrialRecord
 from search_spaces.spec import Kind, Place
 
@@ -24,8 +25,8 @@ JOB_TYPES = {
 }
 """W&B's job type by who chose the architecture."""
 
-_DECISION = re.compile(r"^([a-z_]+)\.stage(\d+)(?:\.block(\d+))?$")
-_KEY = re.compile(r"^([a-z_]+)_s(\d+)(?:_b(\d{2,}))?$")
+_DECISION = re.compile(r"^([a-z_]+\d*)\.stage(\d+)(?:\.block(\d+))?$")
+_KEY = re.compile(r"^([a-z_]+\d*)_s(\d+)(?:_b(\d{2,}))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,8 @@ class StudyInfo:
     direction: str = "minimize"
     tags: tuple[str, ...] = ()
     """Further tags of every run."""
+    has_spans: bool = False
+    """Whether skips of the space may bypass more than one block."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -123,6 +126,7 @@ def trial_config(record: TrialRecord, study: StudyInfo) -> dict[str, Any]:
         "dataset": study.dataset,
         "seed": record.seed,
         "lr": record.lr,
+        "weight_decay": record.weight_decay,
         "epochs": study.epochs,
         "spec_id": record.spec_id,
         "layers": record.layers,
@@ -130,11 +134,19 @@ def trial_config(record: TrialRecord, study: StudyInfo) -> dict[str, Any]:
         "macs": record.macs,
     }
     config = {key: value for key, value in known.items() if value is not None}
+    if record.spec is not None:
+        block = record.spec.block
+        config["width"] = record.spec.stages[0].width
+        config["block"] = block if isinstance(block, str) else block.class_path.split(".")[-1]
+    spans = {str(place): span for place, span in spans_of(record).items()}
+    decisions = {name: value for name, value in decisions.items() if name[:5] != "span."}
     kinds = {
         str(place): decisions.pop(f"skip.{place}", ABSENT) for place in _places(study.deepest)
     }
     config |= {to_key(name): value for name, value in decisions.items()}
     config |= {to_key(f"skip.{place}"): kind for place, kind in kinds.items()}
+    if study.has_spans:
+        config |= {to_key(f"span.{p}"): spans.get(p, 0) for p in kinds}
     num_skips = sum(map(_is_skip, kinds.values()))
     config["n_skips"] = len(record.spec.skips) if record.spec else num_skips
     # Numbers for W&B's parallel coordinates and correlations, which cannot use words.
@@ -151,6 +163,7 @@ def trial_history(record: TrialRecord) -> Iterator[dict[str, float]]:
             "train/loss": epoch.train_loss,
             "val/log_loss": epoch.val_log_loss,
             "val/accuracy": epoch.val_accuracy,
+            **{f"val/{name}": value for name, value in epoch.more.items()},
         }
 
 
@@ -188,11 +201,14 @@ def _places(depths: Sequence[int]) -> Iterator[Place]:
 
 
 def _decisions(record: TrialRecord) -> dict[str, Any]:
-    """Return what was decided; from the spec where it is known, which is complete."""
+    """Return what was decided; from the spec where it is known, which is complete.
+
+    A block's kind is that of the shortest skip that ends there.
+    """
     decisions: dict[str, Any] = dict(record.decisions)
     if record.spec is not None:
         for stage, depth in enumerate(record.spec.depths, start=1):
             decisions[f"depth.stage{stage}"] = depth
-        for place, kind in zip(record.spec.places(), record.spec.kinds, strict=True):
+        for place, kind in zip(record.spec.places(), record.spec.ending_kinds, strict=True):
             decisions[f"skip.{place}"] = kind.value
     return decisions

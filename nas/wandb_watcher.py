@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from nas.open_study import OpenStudy
 from nas.results import Results
 from nas.run_log import RunLog
+from nas.space_kinds import choices_of
 from nas.timing import Timing
 from nas.trials import TrialRecord
 from nas.wandb_content import StudyInfo
@@ -31,6 +32,7 @@ class WandbWatcher:
             deepest=study.space.deepest,
             metric=config.search.metric,
             direction=config.search.direction,
+            has_spans=any(c.spans != (1,) for c in choices_of(study.space).values()),
         )
         self._log = RunLog(study.folder.path, config.wandb, info)
         self._timing = timing

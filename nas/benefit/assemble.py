@@ -9,7 +9,7 @@ from nas.benefit.cautions import Facts, cautions
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
 from nas.benefit.effects import Analysis, analyse, can_decide, effect_rows
 from nas.benefit.estimates import ALPHA
-from nas.benefit.frame import Frame, make_frame
+from nas.benefit.frame import Frame, choices_seen, make_frame
 from nas.benefit.incumbent import search_result
 from nas.benefit.jsonable import jsonable
 from nas.benefit.more_trials import more_trials
@@ -17,6 +17,7 @@ from nas.benefit.places import BlockFacts, block_facts
 from nas.benefit.profile import best_set, ranking, trend
 from nas.benefit.retrainings import anchor_rows, noise, worthwhile
 from nas.benefit.sample import (
+    Sample,
     depths_of,
     make_sample,
     outcome_of,
@@ -25,6 +26,7 @@ from nas.benefit.sample import (
     sort_rows,
 )
 from nas.benefit.settling import count_settled
+from nas.benefit.spans import CLASSIC
 from nas.trials import State, TrialRecord
 
 SCHEMA = 1
@@ -47,11 +49,11 @@ def skip_benefit(
     """
     rows, repeats = sort_rows(rows), sort_rows(repeats)
     frame, metric = make_frame(rows, context), study_metric(context)
-    layers = None if frame.plan is None else 2 * sum(frame.plan) + 2
+    layers = frame.layers
     limit = worthwhile(repeats, metric, layers, context.sesoi)
-    facts = block_facts(frame.places, context)
+    facts = block_facts(frame.places, context, frame.choices)
     analysis = _analyse(frame, metric, limit["value"])
-    effects = effect_rows(analysis, facts, frame.plan)
+    effects = effect_rows(analysis, facts, frame.plan, layers)
     spread = noise(rows, repeats, metric, layers)
     without = _without_failed(frame, metric, limit["value"], facts)
     found = Facts(rows, frame, analysis, context, spread, effects, without)
@@ -106,8 +108,11 @@ def skip_benefit(
 
 
 def _analyse(frame: Frame, metric: Metric, limit: float | None) -> Analysis:
-    sample = make_sample(frame.reference_rows, frame.places, metric)
-    return analyse(sample, frame.kinds, limit)
+    return analyse(_sample(frame, frame.reference_rows, metric), frame.kinds, limit)
+
+
+def _sample(frame: Frame, rows: Sequence[TrialRecord], metric: Metric) -> Sample:
+    return make_sample(rows, frame.places, metric, frame.choices)
 
 
 def _is_headline(row: dict[str, Any]) -> bool:
@@ -124,12 +129,12 @@ def _without_failed(
         return None
     # The few that survive are a selection, and decide no more than all rows together.
     analysis = analyse(
-        make_sample(complete, frame.places, metric),
+        _sample(frame, complete, metric),
         frame.kinds,
         limit,
-        may_decide=can_decide(make_sample(scored, frame.places, metric)),
+        may_decide=can_decide(_sample(frame, scored, metric)),
     )
-    effects = effect_rows(analysis, facts, frame.plan)
+    effects = effect_rows(analysis, facts, frame.plan, frame.layers)
     return {
         "n_left_out": len(scored) - len(complete),
         "headline": next((row for row in effects if _is_headline(row)), None),
@@ -150,8 +155,6 @@ def _about(
     # Of rows that others trained we know neither the networks nor how kinds were drawn.
     is_ours = bool(recipe)
     rates = {row.lr for row in rows if row.lr is not None} or {recipe.get("lr")}
-    kinds = [kind.value for kind in frame.kinds]
-    chances = dict.fromkeys(kinds, 1 / max(len(kinds), 1))
     return {
         "schema": SCHEMA,
         "last_trial_utc": max(
@@ -190,13 +193,26 @@ def _about(
         },
         "recipe": dict(recipe),
         "environment": dict(context.environment),
-        "reference_distribution": {
-            "name": "uniform",
-            "per_position_probs": {str(place): chances for place in frame.places},
-        }
-        if is_ours
-        else None,
+        "reference_distribution": _chances(frame) if is_ours else None,
     }
+
+
+def _chances(frame: Frame) -> dict[str, Any]:
+    """Return how likely each kind is at each block, and each span where spans vary."""
+    at = dict(zip(map(str, frame.places), frame.choices, strict=True))
+    kinds = {place: [kind.value for kind in own.kinds] for place, own in at.items()}
+    found: dict[str, Any] = {
+        "name": "uniform",
+        "per_position_probs": {
+            place: dict.fromkeys(own, 1 / max(len(own), 1)) for place, own in kinds.items()
+        },
+    }
+    if any(own.spans != (CLASSIC,) for own in at.values()):
+        # Given a skip.
+        found["per_position_span_probs"] = {
+            place: dict.fromkeys(own.spans, 1 / len(own.spans)) for place, own in at.items()
+        }
+    return found
 
 
 def _count(values: Any) -> dict[str, int]:
@@ -266,9 +282,12 @@ def _other_depths(
     for plan in frame.other_plans:
         places = places_of_depths(plan)
         rows = [row for row in frame.rows if depths_of(row) == plan]
-        analysis = analyse(make_sample(rows, places, metric), frame.kinds, limit)
+        choices = choices_seen(rows, places, frame.kinds)
+        sample = make_sample(rows, places, metric, choices)
+        analysis = analyse(sample, frame.kinds, limit)
         if analysis.answers:
-            effects = effect_rows(analysis, block_facts(places, context), plan)
+            facts, layers = block_facts(places, context, choices), frame.layers_of(plan)
+            effects = effect_rows(analysis, facts, plan, layers)
             found.append({"depth_plan": list(plan), "effects": effects})
     return found
 
@@ -288,7 +307,7 @@ def _metrics(
             continue
         limit = worthwhile(repeats, metric, layers, None)
         analysis = _analyse(frame, metric, limit["value"])
-        effects = effect_rows(analysis, facts, frame.plan)
+        effects = effect_rows(analysis, facts, frame.plan, layers)
         found[metric.name] = {
             "direction": "maximize" if metric.sign > 0 else "minimize",
             "unit": metric.unit,

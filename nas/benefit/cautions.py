@@ -15,6 +15,7 @@ from nas.benefit.frame import Frame
 from nas.benefit.models import SKIP
 from nas.benefit.more_trials import more_trials
 from nas.benefit.sample import KINDS
+from nas.benefit.settling import is_answer
 from nas.trials import State, TrialRecord
 from search_spaces.spec import Kind
 
@@ -239,7 +240,11 @@ def _largest_vif(facts: Facts) -> float:
 
 def _underpowered(facts: Facts) -> _Entry:
     limit = facts.analysis.worthwhile
-    asked = [row for row in facts.effects if row["estimand"] == "AMCE"]
+    asked = [
+        row
+        for question, row in zip(facts.analysis.questions, facts.effects, strict=True)
+        if question.estimand == "AMCE" and is_answer(facts.analysis, question)
+    ]
     weak = [
         row
         for row in asked

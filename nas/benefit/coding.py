@@ -8,6 +8,7 @@ Hainmueller, Hopkins and Yamamoto 2014 under the uniform distribution.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,10 +22,18 @@ def effect_coding(num_levels: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """Intercept, depth factors, one group of columns per block, then one per adjacent pair."""
+    """Intercept, depth factors, a group of columns per block, its spans, and adjacent pairs.
+
+    Args:
+        sample: The rows.
+        with_pairs: Whether to hold the products of neighbouring blocks.
+        with_spans: Whether to hold the spans, nested in the blocks: they are 0 where no skip ends,
+            so that the contrasts of kinds are averages over the spans.
+    """
 
     sample: Sample
     with_pairs: bool = False
+    with_spans: bool = False
 
     @cached_property
     def levels(self) -> tuple[tuple[int, ...], ...]:
@@ -48,6 +57,27 @@ class BlockDesign:
         return tuple(coded)
 
     @cached_property
+    def span_levels(self) -> tuple[tuple[int, ...], ...]:
+        """Spans that occur at each block; empty where it is only one."""
+        found = (np.unique(self.sample.spans_at(index)) for index in range(len(self.levels)))
+        spans = (tuple(int(span) for span in own if span > 0) for own in found)
+        return tuple(own if len(own) > 1 else () for own in spans)
+
+    @cached_property
+    def span_groups(self) -> tuple[np.ndarray, ...]:
+        """Coded columns of each block's spans, 0 where no skip ends; none unless `with_spans`."""
+        groups = []
+        for index, levels in enumerate(self.span_levels):
+            columns = max(len(levels) - 1, 0) if self.with_spans else 0
+            group = np.zeros((self.sample.num_rows, columns))
+            if columns:
+                spans = self.sample.spans_at(index)
+                for span, code in zip(levels, effect_coding(len(levels)), strict=True):
+                    group[spans == span] = code
+            groups.append(group)
+        return tuple(groups)
+
+    @cached_property
     def base(self) -> np.ndarray:
         """Intercept and the depth factors of the stages whose depth varies."""
         columns = [np.ones(self.sample.num_rows)]
@@ -69,7 +99,11 @@ class BlockDesign:
     def matrix(self) -> np.ndarray:
         """The design matrix, shape (rows, columns)."""
         pairs = self.pairs if self.with_pairs else ()
-        return np.hstack([self.base, *self.groups, *pairs])
+        return np.hstack([self.base, *self.groups, *self.span_groups, *pairs])
+
+    def _start(self, groups: Sequence[np.ndarray]) -> int:
+        """Return the column that follows these groups of columns and the base."""
+        return self.base.shape[1] + sum(group.shape[1] for group in groups)
 
     def contrast(self, index: int, code: int, reference: int) -> np.ndarray | None:
         """Return the contrast of two kinds at one block; None where one does not occur."""
@@ -77,9 +111,21 @@ class BlockDesign:
         if code not in levels or reference not in levels:
             return None
         coding = effect_coding(len(levels))
-        start = self.base.shape[1] + sum(group.shape[1] for group in self.groups[:index])
+        start = self._start(self.groups[:index])
         found = np.zeros(self.matrix.shape[1])
         weights = coding[levels.index(code)] - coding[levels.index(reference)]
+        found[start : start + len(weights)] = weights
+        return found
+
+    def span_contrast(self, index: int, span: int, reference: int) -> np.ndarray | None:
+        """Return the contrast of two spans at one block, given a skip that ends there."""
+        levels = self.span_levels[index]
+        if not self.with_spans or span not in levels or reference not in levels:
+            return None
+        coding = effect_coding(len(levels))
+        start = self._start([*self.groups, *self.span_groups[:index]])
+        found = np.zeros(self.matrix.shape[1])
+        weights = coding[levels.index(span)] - coding[levels.index(reference)]
         found[start : start + len(weights)] = weights
         return found
 
@@ -97,7 +143,7 @@ class BlockDesign:
         levels = self.levels[index]
         coding = effect_coding(len(levels))
         own = coding[levels.index(code)] - coding[levels.index(reference)]
-        start = self.base.shape[1] + sum(group.shape[1] for group in self.groups)
+        start = self._start([*self.groups, *self.span_groups])
         for left, pair in enumerate(self.pairs):
             if index in (left, left + 1):
                 beside = self._mean_coding(2 * left + 1 - index, on=neighbours_on)
@@ -115,12 +161,28 @@ class BlockDesign:
         return effect_coding(len(levels))[chosen].mean(axis=0) if chosen else None
 
 
+class _Part(NamedTuple):
+    """Blocks of a group that have the same choices: they share their coefficients."""
+
+    group: int
+    weights: np.ndarray
+    """Weight of every block, 0 outside the part."""
+    levels: tuple[int, ...]
+    """Codes that occur."""
+
+    @property
+    def coding(self) -> np.ndarray:
+        """Codes of the levels, shape (levels, columns)."""
+        return effect_coding(len(self.levels))
+
+
 @dataclass(frozen=True)
 class ShareDesign:
     """Intercept, depth factors, and for each group of blocks the share of every kind in it.
 
     One coefficient serves a whole stage or the whole network, so it needs few rows. Where kinds
-    are drawn alike and independently, the coefficient is the average of the blocks' AMCEs.
+    are drawn alike and independently, the coefficient is the average of the blocks' AMCEs; blocks
+    with other choices of kinds have coefficients of their own.
 
     Args:
         blocks: The same rows at block level.
@@ -131,37 +193,58 @@ class ShareDesign:
     weights: tuple[tuple[float, ...], ...]
 
     @cached_property
-    def levels(self) -> tuple[int, ...]:
-        """Codes that occur anywhere."""
-        return tuple(sorted({code for levels in self.blocks.levels for code in levels}))
+    def parts(self) -> tuple[_Part, ...]:
+        """Groups, split by the choices of their blocks."""
+        sample, num_blocks = self.blocks.sample, len(self.blocks.levels)
+        kinds = [sample.choices_at(index).kinds for index in range(num_blocks)]
+        found = []
+        for group, weights in enumerate(self.weights):
+            own = dict.fromkeys(k for k, weight in zip(kinds, weights, strict=True) if weight)
+            for choices in own:
+                alike = np.array([other == choices for other in kinds])
+                codes = {c for i in np.flatnonzero(alike) for c in self.blocks.levels[i]}
+                part = np.where(alike, np.array(weights), 0.0)
+                found.append(_Part(group, part, tuple(sorted(codes))))
+        return tuple(found)
 
     @cached_property
     def matrix(self) -> np.ndarray:
         """The design matrix, shape (rows, columns)."""
         codes = self.blocks.sample.codes
         columns = [self.blocks.base]
-        table = np.zeros((4, max(len(self.levels) - 1, 0)))
-        if len(self.levels) > 1:
-            table[list(self.levels)] = effect_coding(len(self.levels))
-        columns.extend(
-            np.einsum("l,nlk->nk", np.array(weights), table[codes]) for weights in self.weights
-        )
+        for part in self.parts:
+            table = np.zeros((4, max(len(part.levels) - 1, 0)))
+            if len(part.levels) > 1:
+                table[list(part.levels)] = part.coding
+            columns.append(np.einsum("l,nlk->nk", part.weights, table[codes]))
         return np.hstack(columns)
 
     def contrast(self, group: int, code: int, reference: int) -> np.ndarray | None:
         """Return the contrast of two kinds, averaged over a group's blocks by their weights."""
-        if code not in self.levels or reference not in self.levels:
-            return None
-        coding = effect_coding(len(self.levels))
-        width = coding.shape[1]
-        start = self.blocks.base.shape[1] + group * width
-        # The slope on the weighted share is (sum of w * tau) / (sum of w * w).
-        scale = sum(weight**2 for weight in self.weights[group])
+        return self.mean_contrast(group, (code,), reference)
+
+    def mean_contrast(self, group: int, codes: Sequence[int], reference: int) -> np.ndarray | None:
+        """Return the mean contrast of several kinds, at each block over those that it may have.
+
+        It is the average over the blocks where the reference and one of the kinds occur.
+        """
         found = np.zeros(self.matrix.shape[1])
-        found[start : start + width] = scale * (
-            coding[self.levels.index(code)] - coding[self.levels.index(reference)]
-        )
-        return found
+        start, total = self.blocks.base.shape[1], 0.0
+        parts = [part for part in self.parts if part.group == group]
+        for part in self.parts:
+            width = max(len(part.levels) - 1, 0)
+            known = [code for code in codes if code in part.levels]
+            if part.group == group and known and reference in part.levels:
+                against = part.coding[part.levels.index(reference)]
+                # The slope on the weighted share is (sum of w * tau) / (sum of w * w).
+                scale = float(np.sum(part.weights**2))
+                scaled = [scale * (part.coding[part.levels.index(c)] - against) for c in known]
+                found[start : start + width] = np.mean(scaled, axis=0)
+                total += float(part.weights.sum())
+            start += width
+        if not total:
+            return None
+        return found if len(parts) == 1 else found / total
 
 
 def stage_weights(stages: Sequence[int]) -> tuple[tuple[float, ...], ...]:

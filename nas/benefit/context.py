@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.finalists import Direction
-from search_spaces.spec import ArchitectureSpec, Kind
+from nas.space_kinds import BlockChoices
+from search_spaces.spec import ArchitectureSpec, Kind, Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class BenefitContext:
     per block."""
     kinds: tuple[Kind, ...] | None = None
     """Kinds of the space; None: those that occur in the rows."""
+    choices: Mapping[Place, BlockChoices] | None = None
+    """Kinds and spans at each block of the reference; None: those that occur in the rows."""
     run_folder: str | None = None
     """`runs/<name>` of a study that commands can go on with; None: remedies are words."""
     trials_asked: int | None = None
@@ -73,6 +76,12 @@ _KNOWN: dict[str, tuple[int, str, float]] = {
     "val_log_loss": (-1, "nats", 0.005),
     "val_accuracy": (1, "fraction", 0.002),
 }
+
+
+def unit_of(metric: str) -> str | None:
+    """Return the unit of a metric that every study measures, such as `val/log_loss`; else None."""
+    known = _KNOWN.get(metric.replace("/", "_"))
+    return known[1] if known else None
 
 
 def study_metric(context: BenefitContext) -> Metric:

@@ -15,11 +15,13 @@ from nas.benefit.models import (
     coarse_questions,
     fit_models,
     kind_questions,
+    span_questions,
 )
 from nas.benefit.neighbours import given_neighbours
 from nas.benefit.neyman import difference_in_means, difference_in_seconds
 from nas.benefit.places import BlockFacts
 from nas.benefit.sample import KINDS, Sample
+from nas.benefit.spans import CLASSIC, longer_spans
 from search_spaces.spec import Kind
 
 BENEFIT, HARM, NEGLIGIBLE, INCONCLUSIVE = "benefit", "harm", "negligible", "inconclusive"
@@ -62,13 +64,14 @@ def analyse(
         kinds: Kinds of the space.
         worthwhile: Smallest effect of interest.
         draws: Bootstrap draws.
-        live: Whether to leave out KIND.
+        live: Whether to leave out KIND, and SPAN at single blocks.
         may_decide: Whether to decide at all; estimates are returned either way.
     """
     models = fit_models(sample)
     questions = coarse_questions(sample, kinds) + block_questions(sample, kinds)
     if not live:
         questions += kind_questions(sample, kinds)
+    questions += span_questions(sample, blocks=not live)
     answers = answer(models, questions, draws)
     may_decide = may_decide and can_decide(sample)
     gates = _gates(questions, answers) if may_decide else dict.fromkeys(questions, False)
@@ -111,45 +114,59 @@ def _gates(
 ) -> dict[Question, bool]:
     """Open a stage when the whole network is decided, a block when its stage is.
 
-    A level passes when any of its contrasts has a band that leaves out zero.
+    A level passes when any of its contrasts has a band that leaves out zero. A span at a block is
+    opened by the same span over all blocks.
     """
     passed = {
-        (question.family, question.stage)
+        (question.family, question.stage, question.span)
         for question in questions
         if decide(answers.get(question), None) in (BENEFIT, HARM)
     }
     gates = {}
     for question in questions:
         comparison, level = question.family
-        network = ((comparison, "network"), None) in passed
-        stage = ((comparison, "stage"), question.stage) in passed
-        gates[question] = level == "network" or (network and (level == "stage" or stage))
+        network = ((comparison, "network"), None, question.span) in passed
+        stage = ((comparison, "stage"), question.stage, None) in passed
+        no_stage = level == "stage" or question.span is not None
+        gates[question] = level == "network" or (network and (no_stage or stage))
     return gates
 
 
 def effect_rows(
-    analysis: Analysis, facts: Sequence[BlockFacts], plan: tuple[int, ...] | None
+    analysis: Analysis,
+    facts: Sequence[BlockFacts],
+    plan: tuple[int, ...] | None,
+    layers: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the table, one row per question, in the order network, stages, blocks."""
-    return [_row(analysis, question, facts, plan) for question in analysis.questions]
+    """Return the table, one row per question, in the order network, stages, blocks.
+
+    Args:
+        analysis: The estimates.
+        facts: Coordinates and costs of every block.
+        plan: Blocks per stage; None where plans are pooled.
+        layers: Layers with weights; None where they are unknown.
+    """
+    depth = {"depth": layers, "depth_plan": None if plan is None else list(plan)}
+    return [_row(analysis, question, facts, depth) for question in analysis.questions]
 
 
 def _row(
     analysis: Analysis,
     question: Question,
     facts: Sequence[BlockFacts],
-    plan: tuple[int, ...] | None,
+    depth: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
         "estimand": question.estimand,
-        "depth": None if plan is None else 2 * sum(plan) + 2,
-        "depth_plan": None if plan is None else list(plan),
+        **depth,
         **_where(question, facts),
         "kind": question.kind,
         "reference_kind": question.reference_kind,
+        "span": question.span,
+        "reference_span": question.reference_span,
         **_numbers(analysis, question),
         **_counts(analysis.sample, question),
-        **_costs(question, facts),
+        **_costs(analysis.sample, question, facts),
         "delta_seconds": difference_in_seconds(analysis.sample, question),
         "source": "randomised",
         "grade": "randomised",
@@ -206,7 +223,10 @@ def _numbers(analysis: Analysis, question: Question) -> dict[str, Any]:
 def _counts(sample: Sample, question: Question) -> dict[str, int]:
     """Count the rows that tell one kind from the other; all rows at the coarser levels."""
     used = np.ones(sample.num_rows, dtype=bool)
-    if question.position is not None:
+    if question.position is not None and question.span is not None:
+        spans = [question.span, question.reference_span]
+        used = np.isin(sample.spans_at(question.position), spans)
+    elif question.position is not None:
         codes = [KINDS.index(Kind(question.kind)), KINDS.index(Kind(question.reference_kind))]
         used = np.isin(sample.codes[:, question.position], codes)
     return {
@@ -216,8 +236,12 @@ def _counts(sample: Sample, question: Question) -> dict[str, int]:
     }
 
 
-def _costs(question: Question, facts: Sequence[BlockFacts]) -> dict[str, float | None]:
+def _costs(
+    sample: Sample, question: Question, facts: Sequence[BlockFacts]
+) -> dict[str, float | None]:
     """Mean cost per block of the contrast: only projections have any."""
+    if question.span is not None:
+        return _span_costs(sample, question.span, question.position, facts)
     chosen = [
         fact
         for index, fact in enumerate(facts)
@@ -231,3 +255,24 @@ def _costs(question: Question, facts: Sequence[BlockFacts]) -> dict[str, float |
         known = bool(values) and None not in values
         costs[name] = share * float(np.mean(values)) if known else None
     return costs
+
+
+def _span_costs(
+    sample: Sample, span: int, position: int | None, facts: Sequence[BlockFacts]
+) -> dict[str, float | None]:
+    """Mean cost of a longer projection over the classic one, over the kinds of skip."""
+    params, macs = [], []
+    for index, fact in enumerate(facts):
+        if position not in (None, index) or span not in longer_spans(sample, index):
+            continue
+        skips = [kind for kind in sample.choices_at(index).kinds if kind is not Kind.NONE]
+        share = skips.count(Kind.PROJECTION) / max(len(skips), 1)
+        costs = fact.costs or {}
+        if span not in costs or CLASSIC not in costs:
+            return {"delta_params": None, "delta_macs": None}
+        params.append(share * (costs[span][0] - costs[CLASSIC][0]))
+        macs.append(share * (costs[span][1] - costs[CLASSIC][1]))
+    return {
+        "delta_params": float(np.mean(params)) if params else None,
+        "delta_macs": float(np.mean(macs)) if macs else None,
+    }

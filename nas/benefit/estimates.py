@@ -12,6 +12,7 @@ from nas.benefit.models import (
     block_contrast,
     coarse_contrast,
     estimator_name,
+    span_contrast,
 )
 from nas.benefit.ols import Fit, t_quantile, two_sided_p
 
@@ -64,6 +65,8 @@ def answer(
 
 
 def _model(models: Models, question: Question) -> tuple[Fit, np.ndarray, str] | None:
+    if question.span is not None:
+        return span_contrast(models, question.position, question.span)
     if question.position is None:
         return coarse_contrast(models, question.stage, question.kind, question.reference_kind)
     if models.blocks is None:

@@ -11,8 +11,14 @@ from nas.benefit.sample import (
     plans,
     randomised,
 )
+from nas.space_kinds import BlockChoices
+from nas.spans import spans_of
 from nas.trials import TrialRecord
 from search_spaces.spec import Kind, Place
+
+_ENOUGH_ROWS = 24
+"""In so many rows every kind that a block may have occurs: one of three is missing in 1 of 10,000
+blocks of a balanced or random design."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,19 @@ class Frame:
     reference_rows: tuple[TrialRecord, ...]
     """Those at the reference."""
     other_plans: tuple[tuple[int, ...], ...]
+    choices: tuple[BlockChoices, ...]
+    """What may end at each place."""
+    block_layers: int = 2
+    """Layers with weights per block."""
+
+    @property
+    def layers(self) -> int | None:
+        """Layers with weights at the reference; None where plans are pooled."""
+        return None if self.plan is None else self.layers_of(self.plan)
+
+    def layers_of(self, plan: tuple[int, ...]) -> int:
+        """Return the layers with weights of another depth plan."""
+        return self.block_layers * sum(plan) + 2
 
     @property
     def is_pooled(self) -> bool:
@@ -59,7 +78,40 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
     else:
         places = places_of_depths(plan)
         reference = tuple(row for row in design if depths_of(row) == plan)
-    return Frame(plan, places, _kinds(rows, context), design, reference, others)
+    kinds = _kinds(rows, context)
+    is_declared = plan is not None and plan == context.reference_depths
+    declared = context.choices or {} if is_declared else {}
+    seen = choices_seen(reference, places, kinds)
+    return Frame(
+        plan=plan,
+        places=places,
+        kinds=kinds,
+        rows=design,
+        reference_rows=reference,
+        other_plans=others,
+        choices=tuple(declared.get(p, own) for p, own in zip(places, seen, strict=True)),
+        block_layers=context.reference_spec.block_layers if context.reference_spec else 2,
+    )
+
+
+def choices_seen(
+    rows: Sequence[TrialRecord], places: Sequence[Place], kinds: tuple[Kind, ...]
+) -> tuple[BlockChoices, ...]:
+    """Return the kinds and spans that occur at each place; all kinds where rows are few.
+
+    Args:
+        rows: Rows of the design.
+        places: Their blocks.
+        kinds: Kinds of the space.
+    """
+    of_rows = [(kinds_of(row), spans_of(row)) for row in rows]
+    found = []
+    for place in places:
+        own = [row_kinds[place] for row_kinds, _ in of_rows if place in row_kinds]
+        seen = kinds if len(own) < _ENOUGH_ROWS else tuple(kind for kind in Kind if kind in own)
+        spans = {row_spans.get(place, 0) for _, row_spans in of_rows} - {0}
+        found.append(BlockChoices(kinds=seen, spans=tuple(sorted(spans)) or (1,)))
+    return tuple(found)
 
 
 def _kinds(rows: Sequence[TrialRecord], context: BenefitContext) -> tuple[Kind, ...]:

@@ -7,11 +7,10 @@ import numpy as np
 
 from nas.benefit.context import BenefitContext, other_metrics, study_metric
 from nas.benefit.retrainings import by_finalist, outcomes, spread_row
-from nas.benefit.sample import depths_of, kinds_of, layers_of
+from nas.benefit.sample import depths_of, is_full_identity, kinds_of, layers_of
 from nas.errors import TableError
 from nas.finalists import best_finalist, welch
 from nas.trials import Source, State, TrialRecord
-from search_spaces.spec import Kind
 
 _TEST = ("test_log_loss", "test_accuracy")
 
@@ -123,8 +122,4 @@ def _full_identity(ours: TrialRecord, repeats: Sequence[TrialRecord]) -> list[Tr
     Several depth plans can have the same number of layers, so the name alone does not tell.
     """
     anchors = [row for row in repeats if row.source is Source.ANCHOR and row.state.is_finished]
-    return [
-        row
-        for row in anchors
-        if set(kinds_of(row).values()) == {Kind.IDENTITY} and depths_of(row) == depths_of(ours)
-    ]
+    return [row for row in anchors if is_full_identity(row) and depths_of(row) == depths_of(ours)]

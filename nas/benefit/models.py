@@ -1,13 +1,22 @@
 """Which models the rows can carry, and the contrasts that each of them answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
 from nas.benefit.coding import BlockDesign, ShareDesign, network_weights, stage_weights
 from nas.benefit.ols import Fit
 from nas.benefit.sample import KINDS, Sample
+from nas.benefit.spans import (
+    CLASSIC,
+    SpanShares,
+    longer_spans,
+    mean_over_blocks,
+    span_weights,
+    spans_asked,
+)
 from search_spaces.spec import Kind
 
 SKIP = "skip"
@@ -46,6 +55,10 @@ class Models:
     """Fewer than three architectures per column of the block model: coarser levels come from
     regressions on shares, whose intervals are narrower then."""
     pair_test: PairTest | None
+    spans: Fit | None = None
+    """Shares of spans beside the shares of kinds; None also where spans do not vary."""
+    span_design: SpanShares | None = None
+    span_estimator: str = ""
 
 
 def fit_models(sample: Sample) -> Models:
@@ -53,16 +66,17 @@ def fit_models(sample: Sample) -> Models:
 
     Interactions of adjacent blocks are tested jointly when there are two architectures per column
     of the pair model, and kept in the model when the test finds them: the mains mean the same
-    either way, and idle interactions would only widen the intervals.
+    either way, and idle interactions would only widen the intervals. Spans are in the block model
+    where it has two architectures per column with them: without them kinds mean the same.
     """
-    design = BlockDesign(sample)
+    design = _block_design(sample)
     stages = [place.stage for place in sample.places]
     stage_design = ShareDesign(design, stage_weights(stages))
     network_design = ShareDesign(design, (network_weights(stages),) if stages else ())
     blocks = _fit(design.matrix, sample, _SPARE_BLOCKS)
     pair_test = None
     if blocks is not None:
-        paired = BlockDesign(sample, with_pairs=True)
+        paired = replace(design, with_pairs=True)
         if blocks.num_clusters >= 2 * paired.matrix.shape[1]:
             pair_test = _test_pairs(blocks, paired)
             with_pairs = Fit(paired.matrix, sample.value, sample.cluster)
@@ -79,7 +93,38 @@ def fit_models(sample: Sample) -> Models:
         network_design=network_design,
         coarse_from_shares=blocks is None or blocks.num_clusters < 3 * num_columns,
         pair_test=pair_test,
+        **_fit_spans(sample, stage_design, network_design),
     )
+
+
+def _block_design(sample: Sample) -> BlockDesign:
+    design = BlockDesign(sample, with_spans=True)
+    has_spans = any(design.span_levels)
+    if has_spans and sample.num_clusters >= 2 * design.matrix.shape[1]:
+        return design
+    return BlockDesign(sample)
+
+
+class _SpanModel(TypedDict, total=False):
+    """The fields of `Models` that are about spans."""
+
+    spans: Fit | None
+    span_design: SpanShares
+    span_estimator: str
+
+
+def _fit_spans(sample: Sample, stages: ShareDesign, network: ShareDesign) -> _SpanModel:
+    """Fit the shares of spans beside those of kinds per stage, or with few rows of all stages."""
+    if not spans_asked(sample):
+        return {}
+    fine = SpanShares(sample, stages.matrix)
+    enough = sample.num_clusters >= 2 * fine.matrix.shape[1]
+    design = fine if enough else SpanShares(sample, network.matrix)
+    return {
+        "spans": _fit(design.matrix, sample, _SPARE_NETWORK),
+        "span_design": design,
+        "span_estimator": f"ols_{'stage' if enough else 'network'}_shares_spans",
+    }
 
 
 def _fit(matrix: np.ndarray, sample: Sample, spare: int) -> Fit | None:
@@ -127,6 +172,9 @@ class Question:
     stage: int | None = None
     position: int | None = None
     """Index of the block among the sample's places, from 0."""
+    span: int | None = None
+    """Span compared with `reference_span`, given a skip; None for kinds."""
+    reference_span: int | None = None
 
     @property
     def level(self) -> str:
@@ -138,6 +186,8 @@ class Question:
     @property
     def family(self) -> tuple[str, str]:
         """Questions that share a simultaneous band: those of one level and one comparison."""
+        if self.span is not None:
+            return ("SPAN", self.level)
         return ("KIND" if self.estimand == "KIND" else "AMCE", self.level)
 
 
@@ -177,6 +227,52 @@ def kind_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
     ]
 
 
+def span_questions(sample: Sample, *, blocks: bool = True) -> list[Question]:
+    """SPAN_ALL and SPAN: every longer span against span 1, given a skip.
+
+    Args:
+        sample: The rows.
+        blocks: Whether to ask about single blocks too.
+    """
+    skip = (SKIP, SKIP)
+    asked = [
+        Question("SPAN_ALL", *skip, span=span, reference_span=CLASSIC)
+        for span in spans_asked(sample)
+    ]
+    if blocks:
+        asked += [
+            Question("SPAN", *skip, place.stage, index, span, CLASSIC)
+            for index, place in enumerate(sample.places)
+            for span in longer_spans(sample, index)
+        ]
+    return asked
+
+
+def span_contrast(
+    models: Models, position: int | None, span: int
+) -> tuple[Fit, np.ndarray, str] | None:
+    """Return model, contrast and estimator's name of a span against span 1.
+
+    Args:
+        models: What was fitted.
+        position: Index of the block; None for the mean over all blocks that may have both.
+        span: The longer span.
+    """
+    design, blocks = models.block_design, models.blocks
+    if blocks is not None and (position is not None or not models.coarse_from_shares):
+        weights = span_weights(design.sample, span)
+        if position is not None:
+            weights = tuple(float(index == position) for index in range(len(weights)))
+        own = [design.span_contrast(index, span, CLASSIC) for index in range(len(weights))]
+        contrast = mean_over_blocks(own, weights)
+        if contrast is not None:
+            return blocks, contrast, estimator_name(models)
+    if position is not None or models.spans is None or models.span_design is None:
+        return None
+    contrast = models.span_design.contrast(span)
+    return None if contrast is None else (models.spans, contrast, models.span_estimator)
+
+
 def block_contrast(models: Models, index: int, kind: str, reference: str) -> np.ndarray | None:
     """Return the contrast of two kinds at one block in the block model."""
     return _contrast(models.block_design, index, kind, reference)
@@ -208,7 +304,9 @@ def coarse_contrast(
 
 def estimator_name(models: Models) -> str:
     """Return the name of the block model."""
-    return "ols_blocks_pairs" if models.block_design.with_pairs else "ols_blocks"
+    design = models.block_design
+    words = ["ols_blocks", "spans" * design.with_spans, "pairs" * design.with_pairs]
+    return "_".join(word for word in words if word)
 
 
 def _contrast(
@@ -216,6 +314,9 @@ def _contrast(
 ) -> np.ndarray | None:
     against = KINDS.index(Kind(reference))
     kinds = (Kind.IDENTITY, Kind.PROJECTION) if kind == SKIP else (Kind(kind),)
+    if isinstance(design, ShareDesign):
+        codes = [KINDS.index(member) for member in kinds]
+        return design.mean_contrast(index, codes, against)
     parts = [design.contrast(index, KINDS.index(member), against) for member in kinds]
     found = [part for part in parts if part is not None]
     return np.mean(found, axis=0) if found else None

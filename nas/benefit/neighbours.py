@@ -16,7 +16,8 @@ def given_neighbours(models: Models, question: Question) -> dict[str, Any]:
     """
     found: dict[str, Any] = {"on": None, "off": None}
     fit, design = models.blocks, models.block_design
-    if fit is None or question.position is None or not design.with_pairs:
+    is_kind = question.position is not None and question.span is None
+    if fit is None or question.position is None or not is_kind or not design.with_pairs:
         return found
     code, reference = (
         KINDS.index(Kind(kind)) for kind in (question.kind, question.reference_kind)

@@ -9,6 +9,7 @@ from nas.benefit.coding import network_weights, stage_weights
 from nas.benefit.models import SKIP, Question
 from nas.benefit.ols import t_quantile
 from nas.benefit.sample import KINDS, Sample
+from nas.benefit.spans import span_weights
 from search_spaces.spec import Kind
 
 
@@ -49,6 +50,7 @@ def difference_in_seconds(sample: Sample, question: Question) -> float | None:
         cluster=sample.cluster[known],
         diverged=sample.diverged[known],
         seconds=sample.seconds[known],
+        spans=None if sample.spans is None else sample.spans[known],
     )
     weights = _mean_weights(timed, question)
     return None if weights is None else float(weights @ sample.seconds[known])
@@ -72,9 +74,14 @@ def _codes(kind: str) -> list[int]:
 
 def _row_weights(sample: Sample, index: int, question: Question) -> np.ndarray | None:
     """Return 1/n for rows of the kind, -1/n for rows of the reference; None with too few."""
-    codes = sample.codes[:, index]
-    reference = codes == KINDS.index(Kind(question.reference_kind))
-    arms = [arm for arm in (codes == code for code in _codes(question.kind)) if arm.sum() >= 2]
+    if question.span is not None:
+        spans = sample.spans_at(index)
+        reference, named = spans == question.reference_span, [spans == question.span]
+    else:
+        codes = sample.codes[:, index]
+        reference = codes == KINDS.index(Kind(question.reference_kind))
+        named = [codes == code for code in _codes(question.kind)]
+    arms = [arm for arm in named if arm.sum() >= 2]
     if not arms or reference.sum() < 2:
         return None
     mean_arm = np.mean([arm / arm.sum() for arm in arms], axis=0)
@@ -86,7 +93,9 @@ def _centred(sample: Sample, question: Question) -> np.ndarray:
     if question.position is None:
         distance = sample.value - sample.value.mean()
         return distance**2 * sample.num_rows / max(sample.num_rows - 1, 1)
-    codes = sample.codes[:, question.position]
+    is_span = question.span is not None
+    index = question.position
+    codes = sample.spans_at(index) if is_span else sample.codes[:, index]
     squares = np.zeros(sample.num_rows)
     for code in np.unique(codes):
         arm = codes == code
@@ -100,6 +109,8 @@ def _block_weights(sample: Sample, question: Question) -> np.ndarray:
     stages = [place.stage for place in sample.places]
     if question.position is not None:
         return np.eye(len(stages))[question.position]
+    if question.span is not None:
+        return np.array(span_weights(sample, question.span))
     if question.stage is None:
         return np.array(network_weights(stages))
     return np.array(stage_weights(stages)[sorted(set(stages)).index(question.stage)])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.benefit.context import Metric
+from nas.space_kinds import BlockChoices
+from nas.spans import spans_of
 from nas.trials import Source, State, TrialRecord
 from search_spaces.spec import Kind, Place
 
@@ -15,6 +17,7 @@ KINDS = tuple(Kind)
 """Order of the codes in `Sample.codes`: none, identity, projection."""
 
 _SKIP = re.compile(r"^skip\.(stage[1-9]\d*\.block[1-9]\d*)$")
+_FURTHER = re.compile(r"^skip\d+\.")
 _DEPTH = re.compile(r"^depth\.stage([1-9]\d*)$")
 
 
@@ -35,6 +38,11 @@ class Sample:
     """Whether the row counts at chance, shape (rows,)."""
     seconds: np.ndarray | None = None
     """Training time, NaN where it is unknown or the training did not end well, shape (rows,)."""
+    spans: np.ndarray | None = None
+    """Span of the shortest skip that ends at each block, 0 where none does, shape (rows, places);
+    None: every skip has span 1."""
+    choices: tuple[BlockChoices, ...] | None = None
+    """What may end at each place; None: the same everywhere."""
 
     @property
     def num_rows(self) -> int:
@@ -46,17 +54,42 @@ class Sample:
         """Distinct architectures."""
         return len(np.unique(self.cluster))
 
+    def spans_at(self, index: int) -> np.ndarray:
+        """Return the span at one place in every row, 0 where no skip ends there."""
+        if self.spans is None:
+            return (self.codes[:, index] > 0).astype(np.int64)
+        return self.spans[:, index]
+
+    def choices_at(self, index: int) -> BlockChoices:
+        """Return what may end at one place; all kinds with span 1 where nothing else is known."""
+        return BlockChoices(kinds=KINDS) if self.choices is None else self.choices[index]
+
 
 def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
-    """Return the kind of every block, from the spec or else from the decisions."""
+    """Return the kind of every block, from the spec or else from the decisions.
+
+    It is the kind of the shortest skip that ends at the block, whatever its span.
+    """
     if row.spec is not None:
-        return dict(zip(row.spec.places(), row.spec.kinds, strict=True))
+        return dict(zip(row.spec.places(), row.spec.ending_kinds, strict=True))
     found = {}
     for name, value in row.decisions.items():
         match = _SKIP.match(name)
         if match:
             found[Place.parse(match[1])] = Kind(str(value))
     return dict(sorted(found.items()))
+
+
+def is_full_identity(row: TrialRecord) -> bool:
+    """Say whether every block has an identity of span 1, and nothing else."""
+    if row.spec is not None:
+        classic = set(row.spec.kinds) == {Kind.IDENTITY}
+        return classic and len(row.spec.skips) == row.spec.num_blocks
+    more = any(
+        value != Kind.NONE.value for name, value in row.decisions.items() if _FURTHER.match(name)
+    )
+    kinds, spans = set(kinds_of(row).values()), set(spans_of(row).values())
+    return kinds == {Kind.IDENTITY} and spans == {1} and not more
 
 
 def depths_of(row: TrialRecord) -> tuple[int, ...]:
@@ -74,8 +107,8 @@ def depths_of(row: TrialRecord) -> tuple[int, ...]:
 
 
 def layers_of(row: TrialRecord) -> int:
-    """Return the layers with weights: stem, two per block, classifier."""
-    return 2 * sum(depths_of(row)) + 2
+    """Return the layers with weights; without a spec stem, two per block and classifier."""
+    return row.spec.layers if row.spec is not None else 2 * sum(depths_of(row)) + 2
 
 
 def architecture_of(row: TrialRecord) -> str:
@@ -132,12 +165,19 @@ def plans(rows: Iterable[TrialRecord]) -> list[tuple[int, ...]]:
     return sorted(counts, key=lambda plan: (-counts[plan], -sum(plan), plan))
 
 
-def make_sample(rows: Sequence[TrialRecord], places: Sequence[Place], metric: Metric) -> Sample:
+def make_sample(
+    rows: Sequence[TrialRecord],
+    places: Sequence[Place],
+    metric: Metric,
+    choices: tuple[BlockChoices, ...] | None = None,
+) -> Sample:
     """Collect the rows that have an outcome; `rows` are sorted, randomised and finished."""
     kept = [(row, outcome_of(row, metric)) for row in rows]
     scored = [(row, value) for row, value in kept if value is not None]
     kinds = [kinds_of(row) for row, _ in scored]
     codes = [[_code(found, place) for place in places] for found in kinds]
+    found_spans = [spans_of(row) for row, _ in scored]
+    spans = [[found.get(place, 0) for place in places] for found in found_spans]
     names = [architecture_of(row) for row, _ in scored]
     index = {name: number for number, name in enumerate(dict.fromkeys(names))}
     num_stages = max((place.stage for place in places), default=0)
@@ -150,6 +190,8 @@ def make_sample(rows: Sequence[TrialRecord], places: Sequence[Place], metric: Me
         cluster=np.array([index[name] for name in names], dtype=np.int64),
         diverged=np.array([row.state is State.FAILED for row, _ in scored], dtype=bool),
         seconds=np.array([_seconds(row) for row, _ in scored], dtype=np.float64),
+        spans=np.array(spans, dtype=np.int64).reshape(len(scored), len(places)),
+        choices=choices,
     )
 
 

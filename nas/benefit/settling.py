@@ -8,6 +8,7 @@ from nas.benefit.context import BenefitContext, study_metric
 from nas.benefit.effects import INCONCLUSIVE, Analysis, analyse
 from nas.benefit.estimates import Estimate
 from nas.benefit.frame import make_frame
+from nas.benefit.models import Question
 from nas.benefit.retrainings import worthwhile
 from nas.benefit.sample import make_sample, sort_rows
 from nas.trials import TrialRecord
@@ -15,7 +16,10 @@ from nas.trials import TrialRecord
 
 @dataclass(frozen=True)
 class Settled:
-    """State of the answers: one per block and kind, identity and projection against none."""
+    """State of the answers: one per block and kind, identity and projection against none.
+
+    Where spans were varied, one more for each longer span against span 1, over all blocks.
+    """
 
     num_settled: int
     """Decided, or known to within the smallest effect of interest."""
@@ -39,9 +43,8 @@ def settled(
     """
     frame = make_frame(sort_rows(rows), context)
     metric = study_metric(context)
-    sample = make_sample(frame.reference_rows, frame.places, metric)
-    layers = None if frame.plan is None else 2 * sum(frame.plan) + 2
-    limit = worthwhile(repeats, metric, layers, context.sesoi)["value"]
+    sample = make_sample(frame.reference_rows, frame.places, metric, frame.choices)
+    limit = worthwhile(repeats, metric, frame.layers, context.sesoi)["value"]
     return count_settled(analyse(sample, frame.kinds, limit, live=True))
 
 
@@ -52,7 +55,7 @@ def count_settled(analysis: Analysis) -> Settled:
     needs (half-width / target)^2 times as many; the target is the smallest effect of interest, or
     the estimate where that is larger.
     """
-    asked = [question for question in analysis.questions if question.estimand == "AMCE"]
+    asked = [question for question in analysis.questions if is_answer(analysis, question)]
     num_settled, num_precise, needed = 0, 0, 0.0
     for question in asked:
         # Where the rows cannot decide, narrow intervals are no precision.
@@ -70,6 +73,16 @@ def count_settled(analysis: Analysis) -> Settled:
         # A block whose stage has not passed waits for the stage, whatever its own width.
         rest = max(rest, int(num_settled < len(asked)))
     return Settled(num_settled, len(asked), rest, num_precise)
+
+
+def is_answer(analysis: Analysis, question: Question) -> bool:
+    """Say whether the question is an answer of the map; not a kind that its block cannot have."""
+    sample = analysis.sample
+    if question.estimand != "AMCE" or question.position is None:
+        return question.estimand == "SPAN_ALL"
+    every = [sample.choices_at(index).kinds for index in range(len(sample.places))]
+    own = {kind.value for kind in every[question.position]}
+    return len(set(every)) == 1 or own >= {question.kind, question.reference_kind}
 
 
 def is_precise(answer: Estimate | None, limit: float | None) -> bool:

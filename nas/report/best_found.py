@@ -11,7 +11,7 @@ from nas.report.html import paragraph, word
 from nas.report.numbers import Metric, count, is_number, mapping, metric_of, pair
 from nas.trials import Source, State
 from search_spaces.complexity import complexity
-from search_spaces.spec import Kind
+from search_spaces.spec import Kind, span_one_skips
 
 
 def best_found(data: ReportData) -> str:
@@ -116,7 +116,7 @@ def _rival(data: ReportData, metric: Metric) -> str:
     spec = data.spec_of(incumbent_of(data).get("trial"))
     if spec is None:
         return ""
-    full = spec.with_kinds(dict.fromkeys(spec.places(), Kind.IDENTITY))
+    full = spec.with_skips(span_one_skips(dict.fromkeys(spec.places(), Kind.IDENTITY)))
     if full == spec:
         return "The best found is that network."
     versus = mapping(mapping(data.benefit.get("search")).get("versus_identity"))

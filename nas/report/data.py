@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.trials import Source, State, TrialRecord
-from search_spaces.spec import ArchitectureSpec, Kind
+from search_spaces.spec import ArchitectureSpec
 from trainer.data import DataFacts
 
 
@@ -62,7 +62,7 @@ class ReportData:
             spec = max(known, key=lambda one: one.num_blocks, default=None)
         if spec is None:
             return None
-        return spec.with_kinds(dict.fromkeys(spec.places(), Kind.NONE))
+        return spec.with_skips([])
 
     def spec_of(self, number: int | None) -> ArchitectureSpec | None:
         """Return the architecture of a search trial, where it is known."""

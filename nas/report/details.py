@@ -8,6 +8,7 @@ from nas.report.effects import Effect, effects_of, read_effects
 from nas.report.forest import forest_svg
 from nas.report.headline import ACCURACY
 from nas.report.html import both, esc, key, paragraph, section, table, word
+from nas.report.long_skips import has_long_skips
 from nas.report.numbers import (
     Metric,
     count,
@@ -24,6 +25,7 @@ from search_spaces.complexity import complexity
 from search_spaces.drawing import draw_svg
 
 MAX_BEST = 10
+LOG_LOSS = "val_log_loss"
 _LEVELS = ("AMCE_ALL", "AMCE_STAGE", "AMCE", "KIND_ALL", "KIND_STAGE", "KIND")
 
 
@@ -129,9 +131,12 @@ def best_section(data: ReportData) -> str:
         wide = draw_svg(spec, width=WIDE, standalone=False, element_id="best-wide")
         narrow = draw_svg(spec, width=NARROW, standalone=False, element_id="best-narrow")
         drawing = f"<h3>Trial {number}, {esc(spec.code)}</h3>{both(wide, narrow)}"
-    heads = [("Trial", "n"), (metric.short.capitalize(), "n"), ("Accuracy", "n"), ("Layers", "n")]
-    heads += [("Params", "n"), ("Chosen by", ""), ("Blocks and skips (N, I, P)", "code")]
-    lines = [("", _trial_cells(trial, metric)) for trial in done[:MAX_BEST]]
+    beside = _beside(done, metric)
+    heads = [("Trial", "n"), (metric.short.capitalize(), "n"), ("Accuracy", "n")]
+    heads += [*((other.short.capitalize(), "n") for other in beside), ("Layers", "n")]
+    code = "N, I, P and spans" if has_long_skips(data) else "N, I, P"
+    heads += [("Params", "n"), ("Chosen by", ""), (f"Blocks and skips ({code})", "code")]
+    lines = [("", _trial_cells(trial, metric, beside)) for trial in done[:MAX_BEST]]
     intro = paragraph(
         "Scores of the search, one seed each: the best of many noisy scores is partly luck, so "
         "the finalists below are trained again on fresh seeds."
@@ -141,7 +146,18 @@ def best_section(data: ReportData) -> str:
     return section("best", "Best networks", drawing, head, intro, listing)
 
 
-def _trial_cells(trial: TrialRecord, metric: Metric) -> list[str]:
+def _beside(trials: Sequence[TrialRecord], metric: Metric) -> list[Metric]:
+    """Return what a task of the user's measured beside the study's metric and accuracy."""
+    names = {name for t in trials for name in t.metrics if name.startswith("val_")}
+    is_own = metric.name in names - {ACCURACY.name, LOG_LOSS}
+    shown = {metric.name, ACCURACY.name, *(() if is_own else (LOG_LOSS,))}
+    return [
+        Metric(name=name, lower_is_better="loss" in name, digits=metric.digits)
+        for name in sorted(names - shown)
+    ]
+
+
+def _trial_cells(trial: TrialRecord, metric: Metric, beside: Sequence[Metric]) -> list[str]:
     params = trial.params
     if params is None and trial.spec is not None:
         params = complexity(trial.spec).params
@@ -150,6 +166,10 @@ def _trial_cells(trial: TrialRecord, metric: Metric) -> list[str]:
         str(trial.number),
         esc(metric.value(trial.value)),
         "" if accuracy is None else esc(ACCURACY.value(accuracy)),
+        *(
+            esc(other.value(trial.metrics[other.name])) if other.name in trial.metrics else ""
+            for other in beside
+        ),
         "" if trial.layers is None else str(trial.layers),
         "" if params is None else f"{params:,}",
         esc(trial.source.value),

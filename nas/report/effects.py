@@ -46,6 +46,9 @@ class Effect:
     n_runs: int | None
     grade: str | None
     delta_params: float | None
+    span: int | None = None
+    """Span compared with `reference_span`, given a skip; None for kinds."""
+    reference_span: int | None = None
 
     @property
     def direction(self) -> Direction:
@@ -74,8 +77,29 @@ def read_effects(data: Iterable[Mapping[str, Any]], estimand: str | None = None)
 
 
 def effects_of(benefit: Mapping[str, Any], estimand: str) -> list[Effect]:
-    """Return the effects of one estimand on the study's metric, at the reference depth."""
-    return read_effects(rows(benefit.get("effects")), estimand)
+    """Return the effects of one estimand on the study's metric, at the reference depth.
+
+    Kinds that a block cannot have are left out.
+    """
+    never = impossible(benefit)
+    found = read_effects(rows(benefit.get("effects")), estimand)
+    return [effect for effect in found if (effect.place, effect.kind) not in never]
+
+
+def impossible(benefit: Mapping[str, Any]) -> set[tuple[Place, str]]:
+    """Return the kinds that single blocks cannot have, or not compare with none, unlike others."""
+    distribution = mapping(benefit.get("reference_distribution"))
+    own = {
+        Place.parse(str(name)): set(mapping(kinds))
+        for name, kinds in mapping(distribution.get("per_position_probs")).items()
+    }
+    every = {kind for kinds in own.values() for kind in kinds}
+    return {
+        (place, kind)
+        for place, kinds in own.items()
+        for kind in every
+        if kind not in kinds or ("none" in every and "none" not in kinds)
+    }
 
 
 def block_effects(benefit: Mapping[str, Any]) -> dict[tuple[Place, str], Effect]:
@@ -114,6 +138,8 @@ def _effect(row: Mapping[str, Any]) -> Effect:
         n_runs=_integer(row.get("n_runs")),
         grade=row.get("grade") or None,
         delta_params=_number(row.get("delta_params")),
+        span=_integer(row.get("span")),
+        reference_span=_integer(row.get("reference_span")),
     )
 
 

@@ -13,6 +13,7 @@ from nas.report.effects import (
 )
 from nas.report.headline import ACCURACY, headline_parts
 from nas.report.html import both, esc, paragraph, stress
+from nas.report.long_skips import has_long_skips
 from nas.report.numbers import (
     Metric,
     count,
@@ -80,7 +81,8 @@ def _map_words(data: ReportData) -> str:
         if found
     ]
     left = "; the chips beside a stage are its mean per block" if stages else ""
-    text = f"Decided: {' and '.join(counts)}. Grey means cannot tell{left}."
+    over = " Effects are means over the spans of a skip." if has_long_skips(data) else ""
+    text = f"Decided: {' and '.join(counts)}. Grey means cannot tell{left}.{over}"
     decided = [e for e in blocks if e.direction in (Direction.HELPS, Direction.HURTS)]
     if not decided:
         return text

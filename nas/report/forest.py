@@ -28,7 +28,21 @@ class _Group:
 
 def forest_svg(data: ReportData, width: float) -> str:
     """Draw all effects on the study's metric; empty without any."""
-    groups = _groups(data)
+    title = f"Effect on {metric_of(data.benefit).label} of a skip, by position"
+    return _forest(data, _groups(data), width, title)
+
+
+def span_forest_svg(data: ReportData, width: float) -> str:
+    """Draw the effects of longer spans over all blocks; empty without any."""
+    groups = [
+        _Group(label=f"Span {effect.span}", heavy=True, effects=[effect])
+        for effect in effects_of(data.benefit, "SPAN_ALL")
+    ]
+    title = f"Effect on {metric_of(data.benefit).label} of a longer span against span 1"
+    return _forest(data, groups, width, title)
+
+
+def _forest(data: ReportData, groups: list[_Group], width: float, title: str) -> str:
     if not groups:
         return ""
     metric = metric_of(data.benefit)
@@ -54,8 +68,7 @@ def forest_svg(data: ReportData, width: float) -> str:
             y += _LINE
         y += 4
     frame = _frame(data, metric, scale, top, y, width, narrow=narrow)
-    title = f"Effect on {metric.label} of a skip, by position, with 95% intervals"
-    return figure(width, y + 22, title, [*frame, *body])
+    return figure(width, y + 22, f"{title}, with 95% intervals", [*frame, *body])
 
 
 def _groups(data: ReportData) -> list[_Group]:
@@ -124,6 +137,8 @@ def _row(
     tone = _CSS[effect.direction]
     end = scale.end
     name = effect.kind[0].upper() if narrow else effect.kind
+    if effect.span is not None:
+        name = "" if narrow else f"against {effect.reference_span}"
     parts = [text(74 if narrow else 84, y + 4, name, "quiet")]
     if effect.estimate is None:
         parts.append(text(end + 10, y + 4, "not measured", "quiet"))
@@ -146,6 +161,8 @@ def _row(
 
 
 def _where(effect: Effect) -> str:
+    if effect.span is not None:
+        return f"span {effect.span} against {effect.reference_span}, all blocks"
     if effect.stage is None:
         return f"{effect.kind}, all blocks"
     block = f", block {effect.block}" if effect.block is not None else ""

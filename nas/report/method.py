@@ -48,7 +48,7 @@ def method_section(data: ReportData) -> str:
     depth = f" of {layers} layers" if layers else ""
     drawn = (
         f"{count(n, 'network')}{depth} had the skip of every block drawn at random "
-        f"({_kinds(data)}), independently of how well anything did. The difference "
+        f"({_kinds(data)}{_spans(data)}), independently of how well anything did. The difference "
         "between those "
         "with and those without a skip at a block is therefore the effect of that skip, and not "
         "of a search that liked it."
@@ -84,6 +84,10 @@ def _kinds(data: ReportData) -> str:
     asked = dict.fromkeys(effect.kind for effect in effects_of(data.benefit, "AMCE"))
     words = ["none", *asked]
     return " or ".join([", ".join(words[:-1]), words[-1]]) if asked else "by kind"
+
+
+def _spans(data: ReportData) -> str:
+    return "; where a skip ends, its span too" if effects_of(data.benefit, "SPAN_ALL") else ""
 
 
 def cite_section(data: ReportData) -> str:

@@ -11,12 +11,14 @@ from nas.report.details import (
 from nas.report.first_screen import first_screen
 from nas.report.headline import headline
 from nas.report.html import esc
+from nas.report.long_skips import long_skips_section
 from nas.report.method import cite_section, method_section, warnings_section
 from nas.report.numbers import count, duration, mapping
 from nas.report.style import PAGE_CSS
 
 _SECTIONS = (
     ("effects", "Effects"),
+    ("spans", "Long skips"),
     ("best", "Best networks"),
     ("search", "Search"),
     ("anchors", "Anchors"),
@@ -35,6 +37,7 @@ def render_report(data: ReportData) -> str:
     """
     body = [
         effects_section(data),
+        long_skips_section(data),
         best_section(data),
         search_section(data),
         anchors_section(data),

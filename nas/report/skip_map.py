@@ -1,7 +1,7 @@
 """The skip map: the reference network with the effect of each kind of skip at each block."""
 
 from nas.report.data import ReportData
-from nas.report.effects import Direction, Effect, block_effects, effects_of
+from nas.report.effects import Direction, Effect, block_effects, effects_of, impossible
 from nas.report.numbers import Metric, metric_of, typographic
 from search_spaces.drawing import BlockPaint, Chip, draw_svg
 from search_spaces.spec import Place
@@ -45,7 +45,7 @@ def skip_map_svg(
 
 def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place, BlockPaint]:
     """Return the chips of every block."""
-    effects = block_effects(data.benefit)
+    effects, never = block_effects(data.benefit), impossible(data.benefit)
     # Without any effect both kinds are shown as open questions.
     asked = [kind for kind in KINDS if any(key[1] == kind for key in effects)] or list(KINDS)
     largest = max(
@@ -61,6 +61,7 @@ def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place,
                     largest,
                 )
                 for kind in asked
+                if (place, kind) not in never
             }
         )
         for place in places

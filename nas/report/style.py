@@ -69,6 +69,8 @@ svg{display:block;max-width:100%;height:auto}.nn .fig{margin:0}.card .nn{margin:
 .fig text.identity{fill:var(--helps)}.fig text.projection{fill:var(--adaptive)}
 .fig path{fill:none}.fig .grid{stroke:var(--grid)}.fig .axis{stroke:var(--quiet)}
 .fig .band{fill:var(--band)}
+.fig .cell{fill:var(--random)}.fig .dot{fill:var(--ink)}
+.fig text.small{font-size:11px;fill:var(--quiet)}
 .fig .whisker{stroke-width:2;stroke:var(--unknown)}.fig .curve{stroke-width:2.2}
 .fig .mark{fill:var(--unknown)}.fig .mark.zero{fill:var(--paper);stroke:var(--zero)}
 .fig .whisker.helps{stroke:var(--helps)}.fig .mark.helps{fill:var(--helps)}

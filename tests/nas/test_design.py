@@ -1,3 +1,5 @@
+import math
+from collections import Counter
 from itertools import islice
 
 import numpy as np
@@ -107,3 +109,76 @@ def test_rows_of_many_designs_are_uniform_and_places_independent():
 def test_places_and_kinds_must_be_distinct_and_not_empty(places, kinds, message):
     with pytest.raises(SpaceError, match=message):
         design_rows(places, kinds, 0)
+
+
+GOLDEN_ROWS = {
+    (15, 3, 0): ["piiiipiniinppnn", "nipppnniinippnp", "nniiiiipnppnipi", "nnnnnppnniininp"],
+    (15, 2, 7): ["nnniiiiinniiiin", "iiinnnnniinnnni", "niiniiiniiniiii", "inninnninninnnn"],
+    (6, 3, 1): ["nninip", "iinini", "pppppn", "niiipn"],
+    (5, 2, 3): ["inini", "ninin", "innin", "niini"],
+}
+"""Places, kinds, seed: first rows, a letter per kind. Studies go on with the rows they began."""
+
+
+@pytest.mark.parametrize("case", GOLDEN_ROWS)
+def test_rows_of_equal_kinds_never_change(case):
+    num_places, num_kinds, seed = case
+    rows = design_rows(PLACES[:num_places], KINDS[:num_kinds], seed)
+    expected = GOLDEN_ROWS[case]
+    found = [
+        "".join(kind.value[0] for kind in row.values()) for row in islice(rows, len(expected))
+    ]
+    assert found == expected
+
+
+MIXED = {
+    place: KINDS if index % 3 == 0 else KINDS[:2] if index % 3 == 1 else KINDS[2:]
+    for index, place in enumerate(PLACES)
+}
+
+
+@pytest.mark.parametrize("num_places", [3, 5, 15])
+def test_every_place_has_each_of_its_own_kinds_equally_often_in_each_block(num_places):
+    own = {place: MIXED[place] for place in PLACES[:num_places]}
+    # Three and two kinds: blocks of four times six rows, as far as there are new ones.
+    patterns = math.prod(len(kinds) for kinds in own.values())
+    size = min(24, patterns)
+    rows = list(islice(design_rows(list(own), own, 0), 2 * size))
+    for block in (rows[:size], rows[size:]):
+        for place, kinds in own.items():
+            counts = Counter(row[place] for row in block)
+            assert counts == dict.fromkeys(kinds, size // len(kinds))
+
+
+def test_a_small_space_of_unequal_kinds_is_used_up_before_a_row_comes_again():
+    own = {place: MIXED[place] for place in PLACES[:5]}
+    rows = [tuple(row.values()) for row in islice(design_rows(list(own), own, 1), 72)]
+    assert len(set(rows[:36])) == len(set(rows[36:])) == 36
+
+
+def test_equal_kinds_may_be_named_for_each_place():
+    each = dict.fromkeys(PLACES, KINDS)
+    first, second = design_rows(PLACES, KINDS, 4), design_rows(PLACES, each, 4)
+    assert list(islice(first, 30)) == list(islice(second, 30))
+
+
+def test_unequal_kinds_are_nearer_to_orthogonal_than_in_independent_rows():
+    def determinant(codes):
+        columns = [np.ones(len(codes))]
+        for index, kinds in enumerate(MIXED.values()):
+            columns += [(codes[:, index] == level) * 1.0 for level in range(1, len(kinds))]
+        return np.linalg.slogdet(np.array(columns) @ np.array(columns).T).logabsdet
+
+    rows = list(islice(design_rows(list(MIXED), MIXED, 0), 48))
+    ours = np.array([[MIXED[p].index(kind) for p, kind in row.items()] for row in rows])
+    rng = np.random.default_rng(0)
+    counts = [len(kinds) for kinds in MIXED.values()]
+    independent = [determinant(rng.integers(0, counts, (48, 15))) for _ in range(20)]
+    assert determinant(ours) > max(independent)
+
+
+def test_a_place_without_kinds_of_its_own_is_refused():
+    with pytest.raises(
+        SpaceError, match=r"kinds must be distinct and at least one, got kinds=\[\]"
+    ):
+        design_rows(PLACES[:2], {PLACES[0]: KINDS}, 0)

@@ -2,10 +2,12 @@ import pytest
 
 from nas.config import SearchConfig
 from nas.design_queue import RUN_LENGTH, DesignQueue
+from nas.errors import ConfigError
 from nas.trials import Source, State, TrialRecord
 from search_spaces import InputShape, make_space
 from search_spaces.space import SearchSpace
 from search_spaces.spec import Kind
+from tests.nas.spaces import TransitionSpace
 
 
 def make(trials: int, *, max_blocks: int = 2, **search: str) -> DesignQueue:
@@ -71,3 +73,22 @@ def test_rows_are_at_the_deepest_networks() -> None:
     spec, _ = make(8).next()
     assert spec.depths == (2,)
     assert set(spec.kinds) <= set(Kind)
+
+
+def test_spans_make_a_small_space_larger() -> None:
+    config = {"name": "longskip", "stages": 1, "max_blocks": 2}
+    space = make_space(config, InputShape(channels=1, height=8, width=8), 10)
+    queue = DesignQueue(space, SearchConfig(trials=100))
+    # 3 kinds of the first block times 1 + 2 * 2 of the second.
+    assert queue.is_turn(live(14, 20))
+    assert not queue.is_turn(live(15, 20))
+
+
+def test_a_space_without_decisions_about_skips_has_no_share_of_rows() -> None:
+    space = TransitionSpace(names="wiring")
+    assert not DesignQueue(space, SearchConfig(trials=8, goal="best")).is_turn([])
+    for search in (SearchConfig(trials=8), SearchConfig(trials=8, goal="map")):
+        with pytest.raises(ConfigError, match=r"search\.goal: a share of random rows needs"):
+            DesignQueue(space, search)
+    with pytest.raises(ConfigError, match=r"search\.mode: a share of random rows needs"):
+        DesignQueue(space, SearchConfig(trials=8, mode="effects"))

@@ -7,9 +7,11 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FixedTrial, TrialState
 
 from nas.design import design_rows
+from nas.design_plan import DesignPlan
 from nas.design_sampler import DesignSampler
 from nas.errors import ConfigError
 from search_spaces import InputShape, Kind, make_space
+from tests.nas.spaces import TransitionSpace
 
 SPACE = make_space({"max_blocks": 2}, InputShape(channels=1, height=8, width=8), 10)
 PLAIN = SPACE.uniform(SPACE.deepest, Kind.NONE)
@@ -115,3 +117,35 @@ def test_an_answer_may_be_fixed_by_hand() -> None:
     row = make().row(0)
     assert row is not None
     assert SPACE.decisions(SPACE.suggest(FixedTrial(dict(row)))) == row
+
+
+def test_rows_of_a_space_with_spans_are_suggested_whole() -> None:
+    fields = {"name": "longskip", "max_blocks": 2, "max_fan_in": 2, "width": [8, 16, 32]}
+    space = make_space(fields, InputShape(channels=1, height=8, width=8), 10)
+    base = TPESampler(group=True, multivariate=True, n_startup_trials=2, seed=0)
+    sampler = DesignSampler(base, space, seed=5)
+    study = optuna.create_study(sampler=sampler)
+    expected = [row.spec for row in itertools.islice(DesignPlan(space, 5).rows(), 8)]
+    found = []
+    for _ in range(16):
+        trial = study.ask()
+        spec = space.suggest(trial)
+        study.tell(trial, float(len(spec.skips)))
+        if sampler.is_design_row(trial.number):
+            found.append(spec)
+    assert found == expected
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_a_users_space_is_sampled_by_its_own_choices() -> None:
+    space = TransitionSpace()
+    study = optuna.create_study(sampler=DesignSampler(RandomSampler(seed=0), space, share=1.0))
+    specs = [space.suggest(study.ask()) for _ in range(18)]
+    assert len({spec.spec_id for spec in specs}) == 18
+
+
+def test_a_space_without_decisions_about_skips_is_refused_unless_no_share_is_wanted() -> None:
+    space = TransitionSpace(names="wiring")
+    DesignSampler(RandomSampler(), space, share=0.0)
+    with pytest.raises(ConfigError, match=r"DesignSampler: share: a share of random rows needs"):
+        DesignSampler(RandomSampler(), space)

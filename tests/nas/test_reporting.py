@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from nas.benefit import BenefitContext
+from nas.config import make_config
 from nas.errors import RunFolderError
 from nas.open_study import OpenStudy
 from nas.reporting import (
@@ -17,6 +18,7 @@ from nas.run import open_run
 from nas.tables import read_trials_csv
 from search_spaces.spec import Kind
 from tests.nas.made_studies import make_study
+from tests.nas.spaces import TransitionSpace
 from tests.nas.wandb_studies import make_record
 
 LOSSES = [0.3 + 0.01 * (7 * n % 24) for n in range(24)]
@@ -101,6 +103,11 @@ class TestContextOfTrials:
         trials = [make_record(0, value=0.9375)]
         context = context_of_trials(trials, direction="maximize", name="mine", sesoi=0.01)
         assert (context.metric, context.sesoi) == ("val/accuracy", 0.01)
+
+    def test_metric_of_a_task_is_known_by_its_values(self) -> None:
+        trials = [make_record(0, value=0.5, metrics={"val_log_loss": 0.25, "val_f1": 0.5})]
+        context = context_of_trials(trials, direction="maximize", name="mine", sesoi=None)
+        assert (context.metric, context.unit) == ("val/f1", None)
 
     def test_values_of_another_metric_have_no_name(self) -> None:
         trials = [make_record(0, value=0.25), make_record(1, value=0.26)]
@@ -193,3 +200,23 @@ def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(
     match = r"file.report: the report's folder must be writable, got .* with --out DIR"
     with pytest.raises(RunFolderError, match=match):
         write_report(tmp_path / "file" / "report", inputs_of(study))
+
+
+def test_the_context_of_a_space_knows_what_may_end_at_each_block() -> None:
+    config = make_config({"space": {"name": "longskip", "max_blocks": 2, "max_span": 3}})
+    space = config.make_space()
+    context = study_context(config, space, {})
+    assert context.reference_spec == space.uniform((2, 2, 2), Kind.NONE)
+    assert context.reference_depths == (2, 2, 2)
+    assert context.kinds == tuple(Kind)
+    assert context.choices is not None
+    assert [own.spans for own in context.choices.values()] == [(1,), (1, 2), *[(1, 2, 3)] * 4]
+
+
+def test_a_space_of_a_users_own_needs_no_uniform_networks_for_its_context() -> None:
+    context = study_context(make_config({}), TransitionSpace(), {})
+    assert context.reference_spec is not None
+    assert context.reference_spec.code == "2-2 NN NN"
+    assert context.reference_depths == (2, 2)
+    without = study_context(make_config({}), TransitionSpace(names="wiring"), {})
+    assert (without.kinds, without.choices) == ((), {})

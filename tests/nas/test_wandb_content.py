@@ -1,10 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.trials import Source, State
+from nas.trials import Source, State, TrialRecord
 from nas.wandb_content import (
     StudyInfo,
     record_run_id,
@@ -18,6 +19,7 @@ from nas.wandb_content import (
     trial_history,
     trial_summary,
 )
+from search_spaces import InputShape, make_space
 from tests.nas.wandb_studies import DECISIONS, STUDY, make_record
 
 WORDS = st.sampled_from(["depth", "skip", "span", "has_skip"])
@@ -86,7 +88,8 @@ def test_config_says_who_chose_it_and_how_it_was_trained() -> None:
 def test_config_follows_from_decisions_where_there_is_no_spec() -> None:
     whole = trial_config(make_record(), STUDY)
     config = trial_config(make_record(spec=None, spec_id=None), STUDY)
-    assert config == {k: v for k, v in whole.items() if k not in ("layers", "spec_id")}
+    unknown = ("layers", "spec_id", "width", "block")
+    assert config == {k: v for k, v in whole.items() if k not in unknown}
     assert len(DECISIONS) == 7
 
 
@@ -97,6 +100,13 @@ def test_history_has_a_row_per_epoch() -> None:
         "val/log_loss": 1.0,
         "val/accuracy": 0.75,
     }
+
+
+def test_history_and_summary_have_the_metrics_of_the_task() -> None:
+    record = make_record(epochs=1, metrics={"val_log_loss": 2.0, "val_f1": 0.5})
+    record = replace(record, history=(replace(record.history[0], more={"f1": 0.5}),))
+    assert [row["val/f1"] for row in trial_history(record)] == [0.5]
+    assert trial_summary(record)["val_f1"] == 0.5
 
 
 def test_evidence_has_a_row_per_block() -> None:
@@ -160,3 +170,63 @@ def test_tags_name_data_source_and_state() -> None:
 
 def test_study_survives_json() -> None:
     assert StudyInfo.from_json(STUDY.to_json()) == STUDY
+
+
+LONG = StudyInfo(
+    name="long", uid="uid", dataset="digits", epochs=8, deepest=(2, 3), has_spans=True
+)
+LONG_DECISIONS = {
+    "width": 16,
+    "depth.stage1": 1,
+    "depth.stage2": 2,
+    "skip.stage1.block1": "none",
+    "skip.stage2.block1": "projection",
+    "span.stage2.block1": 2,
+    "skip.stage2.block2": "identity",
+    "span.stage2.block2": 1,
+    "skip2.stage2.block2": "identity",
+    "span2.stage2.block2": 3,
+}
+
+
+def long_record(**changes: Any) -> TrialRecord:
+    fields = {"name": "longskip", "stages": 2, "max_blocks": 3, "width": [8, 16], "max_fan_in": 2}
+    space = make_space(fields, InputShape(channels=1, height=8, width=8), 10)
+    spec = space.from_decisions(LONG_DECISIONS)
+    return make_record(**{"spec": spec, "decisions": dict(LONG_DECISIONS), **changes})
+
+
+@pytest.mark.parametrize("changes", [{}, {"spec": None, "spec_id": None}])
+def test_config_says_the_span_of_the_skip_that_ends_at_every_block(
+    changes: dict[str, Any],
+) -> None:
+    config = trial_config(long_record(**changes), LONG)
+    spans = {key: value for key, value in config.items() if key.startswith("span_")}
+    expected = {"span_s1_b01": 0, "span_s1_b02": 0, "span_s2_b01": 2, "span_s2_b02": 1}
+    assert spans == expected | {"span_s2_b03": 0}
+    assert (config["skip_s2_b01"], config["skip_s2_b03"]) == ("projection", "absent")
+    assert (config["skip2_s2_b02"], config["span2_s2_b02"]) == ("identity", 3)
+    assert not any("." in key for key in config)
+
+
+def test_config_says_width_and_block_type() -> None:
+    config = trial_config(long_record(), LONG)
+    assert (config["width"], config["block"]) == (16, "basic")
+    assert (trial_config(make_record(), STUDY)["width"], config["n_skips"]) == (8, 3)
+
+
+def test_a_study_without_long_skips_has_no_spans() -> None:
+    assert not any(key.startswith("span") for key in trial_config(make_record(), STUDY))
+
+
+def test_the_study_survives_the_way_to_the_writer() -> None:
+    assert StudyInfo.from_json(LONG.to_json()) == LONG
+    older = {key: value for key, value in STUDY.to_json().items() if key != "has_spans"}
+    assert StudyInfo.from_json(older) == STUDY
+
+
+@given(word=st.sampled_from(["skip2", "span3"]), stage=COUNTS, block=COUNTS)
+def test_numbered_decisions_survive_too(word: str, stage: int, block: int) -> None:
+    name = f"{word}.stage{stage}.block{block}"
+    assert to_key(name) == f"{word}_s{stage}_b{block:02d}"
+    assert to_parameter(to_key(name)) == name

@@ -127,3 +127,14 @@ def test_trial_rows_say_the_job_type() -> None:
 
 def test_summary_id_starts_with_the_study() -> None:
     assert summary_id("uid") == "uid-summary"
+
+
+def test_effects_of_spans_are_in_the_table_and_not_among_the_answers_about_kinds() -> None:
+    kinds = [effect(1, "identity", 0.5, span=None, reference_span=None)]
+    spans = [
+        effect(1, "skip", 9.0, estimand="SPAN", reference_kind="skip", span=2, reference_span=1)
+    ]
+    columns, cells = table(kinds + spans)
+    assert [row[columns.index("span")] for row in cells] == [None, 2]
+    assert [row[columns.index("estimate")] for row in cells] == [0.5, 9.0]
+    assert list(answer_rows({"effects": kinds + spans})) == list(answer_rows({"effects": kinds}))

@@ -1,13 +1,17 @@
 import json
 import random
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from nas.benefit import BenefitContext, skip_benefit
+from nas.benefit.sample import is_full_identity
+from nas.design_plan import DesignPlan
 from nas.report import headline
-from nas.trials import Source, State
+from nas.trials import Source, State, TrialRecord
+from search_spaces import InputShape, make_space
 
 TOP = [
     "schema", "last_trial_utc", "tool_version", "study", "data", "training",
@@ -387,3 +391,138 @@ def test_a_third_of_the_rows_may_decide(planted):
     rows = planted.design(150, sd=0.01)
     rows = [*rows[:60], *(failed(row, "diverged") for row in rows[60:])]
     assert skip_benefit(rows, [], planted.context)["settled"]["can_decide"]
+
+
+LONG = make_space(
+    {"name": "longskip", "stages": 2, "max_blocks": 3, "max_span": 3, "across_stages": False},
+    InputShape(channels=1, height=8, width=8),
+    10,
+)
+
+
+def long_trials(rows, gain=0.3, sd=0.05):
+    """Rows of the design where a skip lowers the loss by 0.1, and by `gain` more at span 3."""
+    rng, found = np.random.default_rng(0), []
+    for number, row in enumerate(islice(DesignPlan(LONG, 0).rows(), rows)):
+        spans = row.spec.spans
+        loss = 4 - 0.1 * np.count_nonzero(spans) - gain * spans.count(3) + sd * rng.normal()
+        found.append(
+            TrialRecord(
+                number=number,
+                state=State.COMPLETE,
+                source=Source.RANDOMISED,
+                decisions=row.answers,
+                value=float(loss),
+                spec=row.spec,
+                spec_id=row.spec.spec_id,
+                seconds=1.0,
+            )
+        )
+    return found
+
+
+def long_context(planted, **changes):
+    plan = DesignPlan(LONG, 0)
+    known = {
+        "choices": plan.choices,
+        "reference_depths": (3, 3),
+        "reference_spec": plan.reference,
+    }
+    return replace(planted.context, **known | changes)
+
+
+def test_spans_have_rows_of_their_own_and_kinds_keep_theirs(planted):
+    result = skip_benefit(long_trials(100), [], long_context(planted))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    blocks = [(row["position"], row["kind"]) for row in only(result, "AMCE")]
+    assert blocks == [(p, k) for p in range(1, 7) for k in ("identity", "projection")]
+    assert result["family_size"] == 12
+    [two, three] = only(result, "SPAN_ALL")
+    assert (two["span"], two["reference_span"], three["span"]) == (2, 1, 3)
+    assert {row["kind"] for row in (two, three)} == {"skip"} == {three["reference_kind"]}
+    assert set(EFFECT) | {"span", "reference_span"} <= set(three)
+    assert three["estimate"] == pytest.approx(0.3, abs=0.05)
+    assert (three["decision"], two["decision"]) == ("benefit", "inconclusive")
+    single = [(row["position"], row["span"]) for row in only(result, "SPAN")]
+    assert single == [(2, 2), (3, 2), (3, 3), (5, 2), (6, 2), (6, 3)]
+    kinds = [row for row in result["effects"] if not row["estimand"].startswith("SPAN")]
+    assert {(row["span"], row["reference_span"]) for row in kinds} == {(None, None)}
+    # A third of the skips at the last block have span 3.
+    [last] = only(result, "AMCE", position=6, kind="identity")
+    assert last["estimate"] == pytest.approx(0.1 + 0.3 / 3, abs=0.06)
+    assert result["settled"]["num_answers"] == 14
+
+
+def test_chances_of_spans_stand_beside_those_of_kinds(planted):
+    result = skip_benefit(long_trials(12), [], long_context(planted))
+    chances = result["reference_distribution"]["per_position_span_probs"]
+    assert chances["stage1.block1"] == {"1": 1.0}
+    assert chances["stage2.block3"] == pytest.approx(dict.fromkeys("123", 1 / 3))
+    plain = skip_benefit(planted.design(12), [], planted.context)
+    assert list(plain["reference_distribution"]) == ["name", "per_position_probs"]
+
+
+def test_a_longer_projection_costs_what_its_channels_do(planted):
+    across = make_space({"name": "longskip", "stages": 2, "max_blocks": 1}, LONG.input, 10)
+    plan = DesignPlan(across, 0)
+    context = replace(
+        planted.context,
+        choices=plan.choices,
+        reference_depths=(1, 1),
+        reference_spec=plan.reference,
+    )
+    result = skip_benefit([], [], context)
+    # Width 8 to 16 from either block's input: 8 * 16 weights and the norm, so no difference.
+    [row] = only(result, "SPAN", position=2)
+    assert (row["span"], row["delta_params"], row["n_runs"]) == (2, 0.0, 0)
+    [own] = only(result, "AMCE", position=2, kind="projection")
+    assert own["delta_params"] == 160
+    assert only(result, "SPAN_ALL")[0]["delta_macs"] == 0.0
+
+
+def test_a_table_of_decisions_alone_tells_the_same_of_spans(planted):
+    trials = long_trials(100)
+    bare = [replace(t, spec=None, spec_id=None) for t in trials]
+    found = skip_benefit(bare, [], BenefitContext(direction="minimize"))
+    full = skip_benefit(trials, [], long_context(planted))
+    for estimand in ("SPAN_ALL", "SPAN", "AMCE_ALL"):
+        estimates = [row["estimate"] for row in only(found, estimand)]
+        assert estimates == [row["estimate"] for row in only(full, estimand)]
+    classic = [
+        replace(t, decisions={k: v for k, v in t.decisions.items() if k[:4] != "span"})
+        for t in bare
+    ]
+    result = skip_benefit(classic, [], BenefitContext(direction="minimize"))
+    assert only(result, "SPAN_ALL") == []
+
+
+def test_layers_are_those_of_the_block_type(planted):
+    space = make_space({"max_blocks": 2, "block": "bottleneck"}, LONG.input, 10)
+    plan = DesignPlan(space, 0)
+    context = replace(
+        planted.context,
+        choices=plan.choices,
+        reference_depths=(2, 2, 2),
+        reference_spec=plan.reference,
+    )
+    result = skip_benefit([], [], context)
+    assert result["reference_depth"]["depth"] == 20
+    assert {row["depth"] for row in result["effects"]} == {20}
+
+
+def test_a_full_identity_network_has_no_long_skips(planted):
+    spec = DesignPlan(LONG, 0).reference
+    places = [str(place) for place in spec.places()]
+    classic = [{"from": p, "to": p, "kind": "identity"} for p in places]
+    one = long_trials(1)[0]
+    long = {"from": places[0], "to": places[2], "kind": "identity"}
+    specs = {
+        True: spec.with_skips(classic),
+        False: spec.with_skips([*classic, long]),
+    }
+    for expected, network in specs.items():
+        assert is_full_identity(replace(one, spec=network)) is expected
+        decisions = LONG.decisions(network) if expected else {"skip2.stage1.block3": "identity"}
+        kinds = {f"skip.{place}": "identity" for place in places}
+        record = replace(one, spec=None, decisions=kinds | decisions)
+        assert is_full_identity(record) is expected

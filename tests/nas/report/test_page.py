@@ -175,6 +175,22 @@ def test_accuracy_stands_beside_log_loss(page: str) -> None:
     assert "In points of accuracy: identity +1.9, projection +1.5." in text
 
 
+def test_metrics_of_a_task_stand_in_the_table_of_best_networks(data: ReportData) -> None:
+    def measured(trial: TrialRecord) -> TrialRecord:
+        more = {"val_top2": 0.75, "val_f1": 0.875} if trial.number % 2 else {}
+        return dataclasses.replace(trial, metrics={**trial.metrics, **more})
+
+    assert "TrialLog-lossAccuracyLayers" in words(render_report(data))
+    found = dataclasses.replace(data, trials=[measured(trial) for trial in data.trials])
+    text = words(render_report(found))
+    assert "TrialLog-lossAccuracyF1Top2Layers" in text
+    assert "0.8750.750" in text
+    own = dataclasses.replace(
+        found, benefit={"data": {"metric": "val/f1", "direction": "maximize"}}
+    )
+    assert "TrialF1AccuracyLog-lossTop2Layers" in words(render_report(own))
+
+
 def test_counts_of_both_arms_come_from_the_randomised_trials(data: ReportData) -> None:
     with_it, without = data.arm(1, 1, "identity"), data.arm(1, 1, "none")
     assert with_it is not None
