@@ -176,7 +176,7 @@ def choose_finalists(
 
 
 def best_finalist(finalists: Iterable[TrialRecord], direction: Direction) -> Ranking:
-    """Rank re-evaluated architectures by their mean over fresh seeds.
+    """Rank re-evaluated architectures, each with its recipe, by their mean over fresh seeds.
 
     Architectures with a diverged run come after those without, and those with fewer than half as
     many complete runs as the most repeated one come last: a mean of one lucky run wins nothing.
@@ -184,18 +184,18 @@ def best_finalist(finalists: Iterable[TrialRecord], direction: Direction) -> Ran
     Raises:
         TableError: No run is complete.
     """
-    by_spec: dict[str, list[TrialRecord]] = {}
+    by_training: dict[tuple[str, float | None, float | None], list[TrialRecord]] = {}
     for record in finalists:
         spec_id = _spec_id(record)
         if spec_id is not None:
-            by_spec.setdefault(spec_id, []).append(record)
+            by_training.setdefault((spec_id, *record.training[1:]), []).append(record)
     standings = [
-        _standing(spec_id, runs, direction)
-        for spec_id, runs in by_spec.items()
+        _standing(training[0], runs, direction)
+        for training, runs in by_training.items()
         if any(map(_is_scored, runs))
     ]
     if not standings:
-        num_runs = sum(map(len, by_spec.values()))
+        num_runs = sum(map(len, by_training.values()))
         raise TableError(
             f"Finalists: at least one run must be complete, got 0 of num_runs={num_runs}. "
             "Look at the logs for why they failed, or retrain them."

@@ -2,22 +2,30 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from nas.config import make_config
+from nas.config import DIRECTIONS, make_config
+from nas.constraints import Constraints, broken
 from nas.design_sampler import DesignSampler
 from nas.errors import TrainingError
-from nas.records import METRICS, result_attribute, start_attributes
+from nas.latencies import limits_of
+from nas.own_task import check_task, load_task
+from nas.records import METRICS, measured, result_attribute, start_attributes
+from nas.searched_recipe import PREFIX
 from nas.trials import Source
 from search_spaces.errors import UserError
 from search_spaces.registry import make_space
 from search_spaces.space import SearchSpace, Value
+from search_spaces.spec import ArchitectureSpec, Kind
 from trainer.measurement import Candidate, EpochMetrics, Failure, Reason
 from trainer.progress import Verdict
 from trainer.recipe import Recipe
 from trainer.seeding import child_seed
+
+if TYPE_CHECKING:
+    from trainer.module import CandidateModule
 
 
 class Objective:
@@ -29,10 +37,15 @@ class Objective:
     Args:
         space: A search space, or the configuration of a shipped one.
         data: Name of a shipped data set.
-        recipe: How to train; fields of `Recipe`, or one.
-        metric: What is returned: `val/log_loss` (minimize) or `val/accuracy` (maximize).
+        recipe: How to train; fields of `Recipe`, or one. `lr` and `weight_decay` may be ranges
+            (`{"low": 0.03, "high": 0.3}`), which trials are asked for unless they are rows.
+        metric: What is returned: `val/log_loss` (minimize), `val/accuracy` (maximize), or
+            `val/<name>` of a metric that the task measures.
         seed: Master seed; each trial's own is derived from it and the trial's number.
         device: torch's name of the device.
+        constraints: What a network must not exceed, such as `{"max_params": 50_000}`; a trial
+            beyond it is pruned before any training, and the sampler is told how far it is beyond.
+        task: A subclass of `CandidateModule`, or `{"class_path": ..., "init_args": {...}}`.
 
     Raises:
         UserError: A name or field is wrong.
@@ -47,25 +60,19 @@ class Objective:
         metric: str = "val/log_loss",
         seed: int = 0,
         device: str = "cpu",
+        constraints: Constraints | Mapping[str, Any] | None = None,
+        task: "type[CandidateModule] | Mapping[str, Any] | None" = None,
     ) -> None:
-        if metric not in METRICS:
-            raise UserError(
-                f"Objective: metric must be one of {', '.join(METRICS)}, got metric={metric!r}."
-            )
-        if not (space is None or isinstance(space, SearchSpace | Mapping)):
-            raise UserError(
-                f"Objective: space must be a SearchSpace, its configuration or None, got "
-                f"space={space!r}. Write {{'name': 'residual'}}."
-            )
-        if device != "cpu" and not device.startswith("cuda"):
-            raise UserError(
-                f"Objective: device must be 'cpu' or 'cuda:<number>', got device={device!r}."
-            )
+        _check_arguments(space, metric, device, has_task=task is not None)
         # Checked as a study's would be, with the same messages.
+        if isinstance(constraints, Constraints):
+            constraints = constraints.model_dump()
         checked = make_config(
             {
                 "data": data,
-                "recipe": recipe.model_dump() if isinstance(recipe, Recipe) else recipe or {},
+                "recipe": recipe or {},
+                "constraints": constraints or {},
+                "task": None if isinstance(task, type) else task,
                 "search": {"duplicates": "reseed"},
             }
         )
@@ -76,11 +83,17 @@ class Objective:
             else make_space(space or {}, facts.input, facts.num_classes)
         )
         self.recipe = checked.recipe
+        self._limits = limits_of(checked, device)
         self._data_name = data
         self._metric = metric
         self._seed = seed
         self._device = device
         self._data: Any = None
+        self._module: dict[str, Any] = {}
+        if isinstance(task, type):
+            self._take_task(task, {})
+        elif checked.task is not None:
+            self._take_task(load_task(checked.task.class_path), checked.task.init_args)
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Train the trial's candidate and return the metric of its last epoch.
@@ -90,7 +103,7 @@ class Objective:
             out, so that the study goes on.
 
         Raises:
-            optuna.TrialPruned: The study's pruner stopped it.
+            optuna.TrialPruned: The study's pruner stopped it, or it is beyond a constraint.
             TrainingError: The training failed for another reason.
         """
         # Imported here: torch and Lightning take seconds.
@@ -103,11 +116,18 @@ class Objective:
         spec = self.space.suggest(trial)
         source = _source(trial, self.space.decisions(spec))
         seed = child_seed(self._seed, "objective", trial.number)
-        for key, value in start_attributes(spec, source, seed, self.recipe.lr).items():
+        recipe = self._ask_recipe(trial, source)
+        attributes = start_attributes(
+            spec, source, seed, recipe.lr, weight_decay=recipe.weight_decay
+        )
+        for key, value in attributes.items():
             trial.set_user_attr(key, value)
+        self._check_limits(trial, spec, source)
         candidate = Candidate(key=f"trial-{trial.number:04d}", spec=spec, seed=seed)
-        watch = _ReportToTrial(trial, METRICS[self._metric], prunes=source is Source.ADAPTIVE)
-        [outcome] = train([candidate], self.recipe, self._data, watch, device=self._device)
+        watch = _ReportToTrial(trial, self._metric, prunes=source is Source.ADAPTIVE)
+        [outcome] = train(
+            [candidate], recipe, self._data, watch, device=self._device, **self._module
+        )
         trial.set_user_attr("result", result_attribute(outcome, 0.0))
         if isinstance(outcome, Failure):
             if outcome.reason in (Reason.DIVERGED, Reason.OOM):
@@ -117,29 +137,85 @@ class Objective:
             )
         if outcome.stopped:
             raise optuna.TrialPruned
-        return float(getattr(outcome.last, METRICS[self._metric]))
+        value = measured(outcome.last, self._metric)
+        return math.nan if value is None else value
+
+    def _take_task(self, task: "type[CandidateModule]", arguments: dict[str, Any]) -> None:
+        """Try the task out and keep what `train` takes of it."""
+        check_task(
+            task,
+            arguments,
+            spec=self.space.uniform(self.space.anchor_depths[0], Kind.IDENTITY),
+            recipe=self.recipe.reference(),
+            metric=self._metric,
+        )
+        self._module = {"module_class": task, "module_args": arguments}
+
+    def _ask_recipe(self, trial: optuna.Trial, source: Source) -> Recipe:
+        """Ask for the recipe's values where it has ranges; design rows have the reference."""
+        ranges = self.recipe.ranges if source is Source.ADAPTIVE else {}
+        return self.recipe.resolve(
+            {
+                name: trial.suggest_float(f"{PREFIX}{name}", found.low, found.high, log=True)
+                for name, found in ranges.items()
+            }
+        )
+
+    def _check_limits(self, trial: optuna.Trial, spec: ArchitectureSpec, source: Source) -> None:
+        """Tell the constraints; prune the trial where one is broken."""
+        for name, value in self._limits.excess(spec).items():
+            trial.set_constraint(name, value)
+        reason = self._limits.explain(spec)
+        if reason is None:
+            return
+        trial.set_user_attr("reason", f"constraint {broken(self._limits.excess(spec))}")
+        if source is Source.RANDOMISED:
+            # A row that is left out says nothing about skips, and was not pruned for its result.
+            trial.set_user_attr("source", Source.ADAPTIVE.value)
+            trial.set_user_attr("rows_left_out", 1)
+        raise optuna.TrialPruned(reason)
 
     def _check_direction(self, trial: optuna.Trial) -> None:
-        wanted = "minimize" if self._metric == "val/log_loss" else "maximize"
+        wanted = DIRECTIONS.get(self._metric)
         given = trial.study.direction.name.lower()
-        if given != wanted:
+        if wanted is not None and given != wanted:
             raise UserError(
                 f"Objective: a study of {self._metric} must have direction={wanted!r}, got "
                 f"direction={given!r}. Make it with optuna.create_study(direction={wanted!r})."
             )
 
 
+def _check_arguments(space: object, metric: str, device: str, *, has_task: bool) -> None:
+    if metric not in METRICS and not (has_task and metric.startswith("val/")):
+        raise UserError(
+            f"Objective: metric must be one of {', '.join(METRICS)}, or val/<name> of "
+            f"what a task measures, got metric={metric!r}."
+        )
+    if not (space is None or isinstance(space, SearchSpace | Mapping)):
+        raise UserError(
+            f"Objective: space must be a SearchSpace, its configuration or None, got "
+            f"space={space!r}. Write {{'name': 'residual'}}."
+        )
+    if device != "cpu" and not device.startswith("cuda"):
+        raise UserError(
+            f"Objective: device must be 'cpu' or 'cuda:<number>', got device={device!r}."
+        )
+
+
 class _ReportToTrial:
     """Progress that reports to Optuna and asks its pruner."""
 
-    def __init__(self, trial: optuna.Trial, field: str, *, prunes: bool) -> None:
+    def __init__(self, trial: optuna.Trial, metric: str, *, prunes: bool) -> None:
         self._trial = trial
-        self._field = field
+        self._metric = metric
         self._prunes = prunes
 
     def epoch_done(self, key: str, metrics: EpochMetrics) -> Verdict:
         """Report the epoch; STOP where the pruner says so."""
-        self._trial.report(getattr(metrics, self._field), metrics.epoch)
+        value = measured(metrics, self._metric)
+        if value is None:
+            return Verdict.CONTINUE
+        self._trial.report(value, metrics.epoch)
         stop = self._prunes and self._trial.should_prune()
         return Verdict.STOP if stop else Verdict.CONTINUE
 

@@ -122,6 +122,12 @@ class Phases:
             best = winner()
             if best is None or best.spec is None:
                 return []
-            return plan_equal_depth(self._study.space, best.spec, num_seeds)
+            return plan_equal_depth(
+                self._study.space,
+                best.spec,
+                num_seeds,
+                self._study.config.recipe,
+                best.recipe,
+            )
 
         return [("equal_depth", self._feed(Source.ANCHOR, plan, num_seeds))]

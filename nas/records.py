@@ -1,11 +1,13 @@
 """Between Optuna's frozen trials and our records: what is stored when a trial starts and ends."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.searched_recipe import PREFIX
 from nas.trials import Source, State, TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.space import Value
@@ -20,9 +22,18 @@ _STATES = {
     TrialState.FAIL: State.FAILED,
 }
 METRICS = {"val/log_loss": "val_log_loss", "val/accuracy": "val_accuracy"}
-"""Optimised metric -> its name in records."""
-_FOREIGN = {"source": str, "decisions": Mapping, "seed": int, "lr": int | float, "reason": str}
+"""Metrics that every study measures -> their names in records."""
+_FOREIGN = {
+    "source": str,
+    "decisions": Mapping,
+    "seed": int,
+    "lr": int | float,
+    "weight_decay": int | float,
+    "reason": str,
+}
 """What is believed of a trial that was not started by us, and of which type."""
+_DECISION = re.compile(r"(?:depth|skip\d*|span\d*)\.")
+"""How decisions are named in the shipped spaces."""
 
 
 def start_attributes(
@@ -67,12 +78,15 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         number=trial.number,
         state=_STATES[trial.state],
         source=_source(attributes.get("source")),
-        decisions=_decisions(trial.params) or attributes.get("decisions") or {},
+        decisions=_decisions(trial.params, is_ours=bool(spec))
+        or attributes.get("decisions")
+        or {},
         value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         spec=ArchitectureSpec.from_dict(spec) if spec else None,
         spec_id=attributes.get("spec_id"),
         seed=attributes.get("seed"),
         lr=attributes.get("lr"),
+        weight_decay=attributes.get("weight_decay"),
         name=attributes.get("name"),
         of_trial=attributes.get("of_trial"),
         replicate=attributes.get("replicate", 0),
@@ -89,6 +103,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         ended_utc=_utc(trial.datetime_complete),
         device=result.get("device"),
         attempts=attributes.get("attempts", 1),
+        refused=dict(attributes.get("refused") or {}),
+        rows_left_out=int(attributes.get("rows_left_out") or 0),
         wandb_id=attributes.get("wandb_id"),
     )
 
@@ -104,6 +120,23 @@ def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord |
     sign = 1 if direction == "minimize" else -1
     best = min(complete, key=lambda pair: (sign * pair[0], pair[1].number), default=None)
     return best[1] if best is not None else None
+
+
+def record_name(metric: str) -> str:
+    """Return the name of an optimised metric in records.
+
+    >>> record_name("val/macro_f1")
+    'val_macro_f1'
+    """
+    return metric.replace("/", "_")
+
+
+def measured(epoch: EpochMetrics, metric: str) -> float | None:
+    """Return what an epoch measured of an optimised metric, such as `val/log_loss`.
+
+    None where it was not measured or was not finite.
+    """
+    return epoch.validation.get(metric.removeprefix("val/"))
 
 
 def _own_attributes(trial: FrozenTrial) -> Mapping[str, Any]:
@@ -131,11 +164,15 @@ def _source(word: str | None) -> Source:
     return Source(word) if word in set(Source) else Source.ADAPTIVE
 
 
-def _decisions(params: Mapping[str, Any]) -> dict[str, Value]:
+def _decisions(params: Mapping[str, Any], *, is_ours: bool) -> dict[str, Value]:
+    """Return the architecture's decisions; a space may call them as it likes.
+
+    In a study made elsewhere, only those named as ours are known to be about the architecture.
+    """
     return {
         name: value
         for name, value in params.items()
-        if name.split(".")[0] in ("depth", "skip", "span")
+        if (not name.startswith(PREFIX) if is_ours else _DECISION.match(name))
     }
 
 
@@ -143,6 +180,7 @@ def _metrics(history: tuple[EpochMetrics, ...], result: Mapping[str, Any]) -> di
     found: dict[str, float | None] = {
         "test_log_loss": result.get("test_log_loss"),
         "test_accuracy": result.get("test_accuracy"),
+        **{f"test_{name}": value for name, value in (result.get("test_more") or {}).items()},
     }
     if history:
         last = history[-1]
@@ -150,5 +188,6 @@ def _metrics(history: tuple[EpochMetrics, ...], result: Mapping[str, Any]) -> di
             "val_log_loss": last.val_log_loss,
             "val_accuracy": last.val_accuracy,
             "train_loss": last.train_loss,
+            **{f"val_{name}": value for name, value in last.more.items()},
         }
     return {name: value for name, value in found.items() if value is not None}

@@ -3,8 +3,8 @@
 They never count towards the search's trials and never reach its sampler.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from nas.config import StudyConfig
@@ -12,6 +12,7 @@ from nas.messages import Work
 from nas.records import start_attributes
 from nas.running import Running, TrialsInTraining
 from nas.sampling import parameters_of
+from nas.searched_recipe import SearchedRecipe
 from nas.trials import Source, TrialRecord
 from search_spaces.errors import SpaceError
 from search_spaces.space import SearchSpace
@@ -19,6 +20,9 @@ from search_spaces.spec import ArchitectureSpec, Kind
 from trainer.measurement import EpochMetrics, Failure, Measurement
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
+
+Identity = tuple[str, tuple[str | None, float | None, float | None], int]
+"""Source, training and replicate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +37,8 @@ class Repeat:
     """Anchors: such as `plain-32`."""
     of_trial: int | None = None
     """Finalists: number of the search trial."""
-
-    @property
-    def identity(self) -> tuple[str, str, int]:
-        """What makes it one of its kind, so that it is not done twice."""
-        return (self.source.value, self.spec.spec_id, self.replicate)
+    recipe: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    """Its values of the fields of which the recipe has ranges; the reference where empty."""
 
 
 class RepeatsFeed:
@@ -94,7 +95,7 @@ class RepeatsFeed:
         self._trials.submit(running)
         return Work(
             candidates=[running.candidate],
-            recipe=self._config.recipe.model_dump(mode="json"),
+            recipe=self._config.recipe.resolve(running.record.recipe).model_dump(mode="json"),
             test=self._source is Source.FINALIST or _is_full_identity(running.spec),
             keep_weights=self._source is Source.FINALIST,
         )
@@ -122,7 +123,13 @@ class RepeatsFeed:
         running = [*self._trials.in_training.values(), *self._trials.retries]
         begun = {_identity(record) for record in self._trials.ended}
         begun |= {_identity(r.record) for r in running}
-        self._left = [repeat for repeat in planned if repeat.identity not in begun]
+        self._left = [repeat for repeat in planned if self._planned_identity(repeat) not in begun]
+
+    def _planned_identity(self, repeat: Repeat) -> Identity:
+        """Return what makes a training one of its kind, so that it is not done twice."""
+        recipe = self._config.recipe.resolve(repeat.recipe)
+        training = (repeat.spec.spec_id, recipe.lr, recipe.weight_decay)
+        return (repeat.source.value, training, repeat.replicate)
 
     def _retry(self) -> Running | None:
         for index, running in enumerate(self._trials.retries):
@@ -148,7 +155,9 @@ class RepeatsFeed:
         # equal trainings would count as independent ones.
         name = f"{repeat.source.value} {repeat.spec.spec_id}"
         seed = child_seed(self._config.search.seed, name, repeat.replicate)
+        recipe = self._config.recipe.resolve(repeat.recipe)
         more: dict[str, Any] = {
+            "weight_decay": recipe.weight_decay,
             "replicate": repeat.replicate,
             "wandb_id": self._trials.next_wandb_id(),
             "decisions": _decisions(repeat.spec),
@@ -157,7 +166,7 @@ class RepeatsFeed:
             more["name"] = repeat.name
         if repeat.of_trial is not None:
             more["of_trial"] = repeat.of_trial
-        return start_attributes(repeat.spec, repeat.source, seed, self._config.recipe.lr, **more)
+        return start_attributes(repeat.spec, repeat.source, seed, recipe.lr, **more)
 
 
 def anchor_name(kind: Kind, spec: ArchitectureSpec) -> str:
@@ -178,13 +187,14 @@ def plan_anchors(space: SearchSpace, num_seeds: int) -> list[Repeat]:
 
 
 def plan_finalists(records: Sequence[TrialRecord], num_seeds: int) -> list[Repeat]:
-    """Plan fresh trainings of the chosen search trials."""
+    """Plan fresh trainings of the chosen search trials, each by its own recipe."""
     return [
         Repeat(
             spec=record.spec,
             source=Source.FINALIST,
             replicate=replicate,
             of_trial=record.number,
+            recipe=record.recipe,
         )
         for record in records
         if record.spec is not None
@@ -192,10 +202,24 @@ def plan_finalists(records: Sequence[TrialRecord], num_seeds: int) -> list[Repea
     ]
 
 
-def plan_equal_depth(space: SearchSpace, winner: ArchitectureSpec, num_seeds: int) -> list[Repeat]:
+def plan_equal_depth(
+    space: SearchSpace,
+    winner: ArchitectureSpec,
+    num_seeds: int,
+    recipe: SearchedRecipe | None = None,
+    values: Mapping[str, float | None] | None = None,
+) -> list[Repeat]:
     """Plan the full-identity network of the winner's depths, to compare the winner with.
 
-    None is needed where that is the winner itself.
+    It is trained by the winner's recipe, so that the two differ in their skips alone. None is
+    needed where it is the winner itself.
+
+    Args:
+        space: The search space.
+        winner: The winner.
+        num_seeds: How many trainings.
+        recipe: The study's recipe; needed where it has ranges.
+        values: The winner's values of these.
     """
     spec = space.uniform(winner.depths, Kind.IDENTITY)
     if spec == winner:
@@ -203,14 +227,20 @@ def plan_equal_depth(space: SearchSpace, winner: ArchitectureSpec, num_seeds: in
     name = anchor_name(Kind.IDENTITY, spec)
     if winner.depths not in space.anchor_depths:
         name += f" ({'-'.join(map(str, winner.depths))})"
+    own = {
+        name: value for name, value in (values or {}).items() if recipe and name in recipe.ranges
+    }
+    if recipe and recipe.resolve(own) != recipe.reference():
+        # A name of its own: the anchors of this depth are trained by the reference.
+        name += "".join(f" {key}={value:.3g}" for key, value in own.items() if value is not None)
     return [
-        Repeat(spec=spec, source=Source.ANCHOR, replicate=replicate, name=name)
+        Repeat(spec=spec, source=Source.ANCHOR, replicate=replicate, name=name, recipe=own)
         for replicate in range(num_seeds)
     ]
 
 
-def _identity(record: TrialRecord) -> tuple[str, str, int]:
-    return (record.source.value, str(record.spec_id), record.replicate)
+def _identity(record: TrialRecord) -> Identity:
+    return (record.source.value, record.training, record.replicate)
 
 
 def _is_full_identity(spec: ArchitectureSpec) -> bool:

@@ -11,7 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.feed import Watcher
-from nas.records import METRICS, result_attribute, to_record
+from nas.records import METRICS, measured, result_attribute, to_record
 from nas.study_store import StartedTrial, StudyStore
 from nas.trials import State, TrialRecord
 from nas.wandb_content import run_id
@@ -75,7 +75,7 @@ class TrialsInTraining:
         self.retries: list[Running] = []
         self.in_training: dict[str, Running] = {}
         self._prefix = prefix
-        self._metric = METRICS[metric]
+        self._metric = metric
         self._max_attempts = max_attempts
         self._checkpoints = checkpoints
         self._watcher = watcher
@@ -94,6 +94,7 @@ class TrialsInTraining:
         params: dict[str, Any],
         distributions: dict[str, BaseDistribution],
         attributes: dict[str, Any],
+        constraints: Mapping[str, float] | None = None,
     ) -> StartedTrial | None:
         """Take up a trial that somebody enqueued; None where another process was quicker.
 
@@ -106,7 +107,7 @@ class TrialsInTraining:
             if waiting.user_attrs.get("result") is not None:
                 # Enqueued as a copy of another trial, with its attributes.
                 self.store.annotate(trial_id, {"result": None})
-            started = self.store.claim(waiting, params, distributions, attributes)
+            started = self.store.claim(waiting, params, distributions, attributes, constraints)
             if started is not None:
                 return started
             self.store.annotate(trial_id, {"enqueued": False})
@@ -205,11 +206,10 @@ class TrialsInTraining:
     def _finish(self, trial_id: int, result: dict[str, Any]) -> None:
         """Write the result, then the state that follows from it."""
         history = result.get("history") or ()
-        value = history[-1][self._metric] if history else math.nan
-        if not result.get("reason") and not math.isfinite(value):
-            message = f"the metric must be finite, got {self._metric}={value}"
-            result = result | {"reason": Reason.DIVERGED.value, "message": message}
-        if result.get("reason"):
+        value = measured(EpochMetrics(**history[-1]), self._metric) if history else None
+        if not result.get("reason") and (value is None or not math.isfinite(value)):
+            result = result | self._unmeasured(value)
+        if result.get("reason") or value is None:
             state, values = TrialState.FAIL, None
         else:
             state = TrialState.PRUNED if result.get("stopped") else TrialState.COMPLETE
@@ -217,6 +217,16 @@ class TrialsInTraining:
         # Somebody else may have ended the trial, as by hand in the dashboard: theirs stands.
         with contextlib.suppress(UpdateFinishedTrialError):
             self.store.finish(trial_id, state, values, result)
+
+    def _unmeasured(self, value: float | None) -> dict[str, str]:
+        """Say why a training that ended well has failed all the same: it has no result."""
+        is_own = self._metric not in METRICS
+        got = "none" if is_own else value
+        remedy = " Look at what your task measures on the validation split." if is_own else ""
+        return {
+            "reason": (Reason.ERROR if is_own else Reason.DIVERGED).value,
+            "message": f"{self._metric} must be finite at the last epoch, got {got}.{remedy}",
+        }
 
     def _take_over(self, frozen: FrozenTrial) -> None:
         result = frozen.user_attrs.get("result")

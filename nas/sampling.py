@@ -1,11 +1,8 @@
 """Optuna's sampler on a copy of the study in memory, so that asking costs no disk write."""
 
-import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import optuna
@@ -15,7 +12,10 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import ClassPath, SearchConfig
+from nas.constraints import Constraints, Limits
 from nas.errors import ConfigError
+from nas.searched_recipe import PREFIX, LogRange, SearchedRecipe
+from search_spaces import class_paths
 from search_spaces.errors import SpaceError
 from search_spaces.space import Decision, SearchSpace, Value
 from search_spaces.spec import ArchitectureSpec
@@ -28,6 +28,8 @@ class Ask:
     trial: optuna.Trial
     """The trial of the copy in memory; its number is not the study's."""
     spec: ArchitectureSpec
+    excess: Mapping[str, float] = field(default_factory=dict[str, float])
+    """How far it is beyond each constraint, in units of the limit; allowed at 0 and below."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -46,10 +48,20 @@ class SamplerMirror:
     Args:
         space: Where the sampler chooses.
         config: Direction, sampler, pruner and seed.
+        recipe: Its ranges are chosen too, beside the architecture.
+        limits: What the sampler is to learn to stay below.
     """
 
-    def __init__(self, space: SearchSpace, config: SearchConfig) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: SearchConfig,
+        recipe: SearchedRecipe | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self._space = space
+        self._ranges = recipe.ranges if recipe else {}
+        self._limits = limits or Limits(Constraints())
         self._study = optuna.create_study(
             direction=config.direction,
             sampler=make_sampler(config.sampler, config.seed),
@@ -66,11 +78,12 @@ class SamplerMirror:
                     params=trial.params,
                     distributions=trial.distributions,
                     intermediate_values=trial.intermediate_values,
+                    constraints=trial.constraints,
                 )
             )
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> Ask:
-        """Let the sampler choose an architecture.
+        """Let the sampler choose an architecture, and the recipe's values where it has ranges.
 
         Args:
             fixed: Answers that are given already, as by `enqueue_trial`.
@@ -93,6 +106,11 @@ class SamplerMirror:
 
         try:
             spec = self._space.decide(choose)
+            for name, found in self._ranges.items():
+                key = f"{PREFIX}{name}"
+                if key in left:
+                    check_in_range(key, left.pop(key), found)
+                trial.suggest_float(key, found.low, found.high, log=True)
             if left:
                 raise SpaceError(
                     f"Only decisions that exist may be answered, got {min(left)!r} for a network "
@@ -101,7 +119,10 @@ class SamplerMirror:
         except SpaceError:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-        return Ask(trial=trial, spec=spec)
+        excess = self._limits.excess(spec)
+        for name, value in excess.items():
+            trial.set_constraint(name, value)
+        return Ask(trial=trial, spec=spec, excess=excess)
 
     def report(self, ask: Ask, epoch: int, value: float) -> bool:
         """Tell an epoch's value; say whether the pruner stops the trial."""
@@ -111,6 +132,13 @@ class SamplerMirror:
     def tell(self, ask: Ask, state: TrialState, value: float | None = None) -> None:
         """Tell how a trial ended; a failed one teaches the sampler nothing."""
         self._study.tell(ask.trial, value if state is TrialState.COMPLETE else None, state=state)
+
+    def refuse(self, ask: Ask) -> None:
+        """Tell that a proposal is beyond a constraint, whose values it carries.
+
+        Pruned, not failed: of the trials without a value the sampler forgets those that failed.
+        """
+        self._study.tell(ask.trial, state=TrialState.PRUNED)
 
 
 def check_answer(decision: Decision, value: Any) -> None:
@@ -123,6 +151,17 @@ def check_answer(decision: Decision, value: Any) -> None:
         raise SpaceError(
             f"{decision.name} must be one of {list(decision.choices)}, got {value!r}."
         )
+
+
+def check_in_range(key: str, value: Any, found: LogRange) -> None:
+    """Check a given value of a range.
+
+    Raises:
+        SpaceError: It is no number, or outside the range.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and found.low <= value <= found.high):
+        raise SpaceError(f"{key} must be in [{found.low:g}, {found.high:g}], got {value!r}.")
 
 
 def distribution_of(decision: Decision) -> IntDistribution | CategoricalDistribution:
@@ -182,19 +221,7 @@ def load_class(key: str, path: str) -> Any:
     Raises:
         ConfigError: There is no such module or name.
     """
-    module, _, name = path.rpartition(".")
-    # The `nas` command does not look in the current folder by itself. Last, so that nothing of
-    # ours is hidden by a folder of the same name.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"{key}.class_path must name an importable class, got {path!r} ({error}). Check the "
-            "spelling and that its module is installed or in the current folder."
-        ) from error
+    return class_paths.load_class(key, path, ConfigError)
 
 
 def _instance(key: str, config: ClassPath, base: type) -> Any:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.allowed_rows import AllowedRows
 from nas.callbacks import Callback
 from nas.config import StudyConfig
+from nas.constraints import Limits, broken
 from nas.design_queue import DesignQueue
 from nas.errors import TrainingError
 from nas.known_specs import KnownSpecs
 from nas.messages import Work
-from nas.records import METRICS, start_attributes, to_record
+from nas.records import measured, start_attributes, to_record
 from nas.running import Running, TrialsInTraining, is_ours
 from nas.sampling import Ask, SamplerMirror, parameters_of
 from nas.trials import Source, State, TrialRecord
@@ -29,6 +32,9 @@ from trainer.seeding import child_seed
 
 MAX_REPEATED_ASKS = 20
 """How often a sampler may propose known architectures before a random new one is taken."""
+MAX_REFUSED_ASKS = 50
+"""How often in a row a sampler may propose what is beyond a constraint before a random allowed
+network is taken."""
 MAX_FAILURES_IN_A_ROW = 10
 """After so many failed trials without a finished one between, the study is given up."""
 POLL_SECONDS = 1.0
@@ -43,6 +49,8 @@ class SearchFeed:
         space: Its search space.
         trials: Its trials in training; what a former owner left is taken over here.
         callbacks: Called with (study, trial) after each ended trial.
+        limits: What a network must not exceed to be trained; None: the configuration's, without
+            a measured latency.
     """
 
     def __init__(
@@ -51,15 +59,18 @@ class SearchFeed:
         space: SearchSpace,
         trials: TrialsInTraining,
         callbacks: tuple[Callback, ...] = (),
+        limits: Limits | None = None,
     ) -> None:
         self._config = config
         self._space = space
         self._trials = trials
         self._callbacks = callbacks
         self._study = _SearchStudy(trials.store.name, trials.store.storage, self.stop)
-        self._mirror = SamplerMirror(space, config.search)
-        self._design = DesignQueue(space, config.search)
-        self._known = KnownSpecs(space)
+        self._limits = limits or Limits(config.constraints)
+        self._mirror = SamplerMirror(space, config.search, config.recipe, self._limits)
+        self._design = AllowedRows(DesignQueue(space, config.search), self._limits)
+        self._known = KnownSpecs(space, self._limits)
+        self._refused: Counter[str] = Counter()
         self._asks: dict[str, Ask] = {}
         self._last_reported: dict[str, int] = {}
         self._stopped = False
@@ -89,6 +100,11 @@ class SearchFeed:
             return False
         return self._stopped or self.num_counted >= self._config.search.trials
 
+    @property
+    def has_design(self) -> bool:
+        """Whether rows of the design are trained, as far as the constraints allow it."""
+        return self._config.search.design_share > 0 and not self._design.is_empty
+
     def stop(self) -> None:
         """Start no further trial; those in training are finished."""
         self._stopped = True
@@ -101,7 +117,7 @@ class SearchFeed:
         self._trials.submit(running)
         return Work(
             candidates=[running.candidate],
-            recipe=self._config.recipe.model_dump(mode="json"),
+            recipe=self._config.recipe.resolve(running.record.recipe).model_dump(mode="json"),
             supervised=self._config.search.pruner is not None and running.key in self._asks,
         )
 
@@ -114,7 +130,9 @@ class SearchFeed:
         if self._config.search.pruner is None or ask is None or not is_new:
             return Verdict.CONTINUE
         self._last_reported[key] = metrics.epoch
-        value = getattr(metrics, METRICS[self._config.search.metric])
+        value = measured(metrics, self._config.search.metric)
+        if value is None:
+            return Verdict.CONTINUE
         self._trials.report(running, metrics.epoch, value)
         is_last = metrics.epoch >= self._config.recipe.epochs
         prune = self._mirror.report(ask, metrics.epoch, value)
@@ -188,9 +206,15 @@ class SearchFeed:
         except SpaceError as error:
             self._trials.refuse(waiting, str(error))
             return None
-        attributes = self._attributes(ask.spec, Source.ADAPTIVE, number=waiting.number)
+        if broken(ask.excess):
+            self._mirror.refuse(ask)
+            self._trials.refuse(waiting, f"{self._limits.explain(ask.spec)}.")
+            return None
+        attributes = self._attributes(
+            ask.spec, Source.ADAPTIVE, self._config.recipe.values_in(ask.params), waiting.number
+        )
         new = {name: value for name, value in ask.params.items() if name not in waiting.params}
-        started = self._trials.claim(waiting, new, ask.distributions, attributes)
+        started = self._trials.claim(waiting, new, ask.distributions, attributes, ask.excess)
         if started is None:
             self._mirror.tell(ask, TrialState.FAIL)
             return None
@@ -200,17 +224,25 @@ class SearchFeed:
 
     def _next_new(self) -> Running:
         if self._design.is_turn(self._live()):
-            spec, row = self._design.next()
-            params, distributions = parameters_of(self._space, spec)
-            attributes = self._attributes(spec, Source.RANDOMISED, design_row=row)
-            started = self._trials.store.start(params, distributions, attributes)
-            return self._trials.begin(started, attributes)
+            return self._begin_row()
         ask = self._ask_unknown()
-        attributes = self._attributes(ask.spec, Source.ADAPTIVE)
-        started = self._trials.store.start(ask.params, ask.distributions, attributes)
+        values = self._config.recipe.values_in(ask.params)
+        more: dict[str, Any] = {"refused": dict(self._refused)} if self._refused else {}
+        attributes = self._attributes(ask.spec, Source.ADAPTIVE, values, **more)
+        started = self._trials.store.start(ask.params, ask.distributions, attributes, ask.excess)
+        self._refused.clear()
         running = self._trials.begin(started, attributes)
         self._asks[running.key] = ask
         return running
+
+    def _begin_row(self) -> Running:
+        spec, row, left_out = self._design.next()
+        more = {"rows_left_out": left_out} if left_out else {}
+        params, distributions = parameters_of(self._space, spec)
+        attributes = self._attributes(spec, Source.RANDOMISED, {}, design_row=row, **more)
+        excess = self._limits.excess(spec)
+        started = self._trials.store.start(params, distributions, attributes, excess)
+        return self._trials.begin(started, attributes)
 
     def _live(self) -> list[TrialRecord]:
         """Trials that count, or will if they do not fail."""
@@ -218,17 +250,25 @@ class SearchFeed:
         return ended + [running.record for running in self._trials.in_training.values()]
 
     def _ask_unknown(self) -> Ask:
-        """Ask the sampler until it proposes an architecture that nobody has trained or will."""
+        """Ask the sampler until it proposes an architecture that nobody has trained or will.
+
+        One beyond a constraint is told as such and costs no training. With a range in the recipe
+        an architecture may come again, to be trained by another recipe.
+        """
         ended = self._trials.ended
         num_adaptive = sum(r.source is Source.ADAPTIVE and r.spec is not None for r in ended)
         if num_adaptive + len(self._asks) < self._config.search.startup_trials:
             return self._ask_random()
-        busy = self._busy()
-        for _ in range(MAX_REPEATED_ASKS):
-            ask = self._mirror.ask()
-            spec_id = ask.spec.spec_id
-            if self._config.search.duplicates == "reseed":
+        busy, may_repeat = self._busy(), self._may_repeat
+        num_repeated = 0
+        while num_repeated < MAX_REPEATED_ASKS:
+            ask = self._ask_allowed()
+            if ask is None:
+                break
+            if may_repeat:
                 return ask
+            num_repeated += 1
+            spec_id = ask.spec.spec_id
             num_trials = self._known.num_trials(spec_id)
             if not num_trials and spec_id not in busy and spec_id not in self._design.planned:
                 return ask
@@ -242,13 +282,45 @@ class SearchFeed:
         number = len(self._trials.store.trials())
         rng = np.random.default_rng(child_seed(self._config.search.seed, "adaptive", number))
         spec = self._known.sample(rng, self._busy(), self._design.planned)
-        return self._mirror.ask(None if spec is None else dict(self._space.decisions(spec)))
+        if spec is None:
+            ask = self._ask_allowed()
+            if ask is not None:
+                return ask
+            spec = self._known.sample_again(rng)
+        if spec is None:
+            raise TrainingError(
+                "A network within the constraints must be found to go on, got none of many random "
+                "ones. Finish with what is trained (a smaller --trials), or choose another --name "
+                "with higher limits."
+            )
+        return self._mirror.ask(dict(self._space.decisions(spec)))
+
+    def _ask_allowed(self) -> Ask | None:
+        """Ask the sampler until it proposes what is within the constraints; None at last."""
+        for _ in range(MAX_REFUSED_ASKS):
+            ask = self._mirror.ask()
+            name = broken(ask.excess)
+            if name is None:
+                return ask
+            self._refused[name] += 1
+            self._mirror.refuse(ask)
+        return None
+
+    @property
+    def _may_repeat(self) -> bool:
+        """Whether an architecture may be trained again without being the same training."""
+        return self._config.search.duplicates == "reseed" or bool(self._config.recipe.ranges)
 
     def _busy(self) -> set[str]:
         return {running.spec.spec_id for running in self._trials.in_training.values()}
 
     def _attributes(
-        self, spec: ArchitectureSpec, source: Source, number: int | None = None, **more: Any
+        self,
+        spec: ArchitectureSpec,
+        source: Source,
+        values: Mapping[str, float],
+        number: int | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """Return what a new trial carries; the W&B id comes last, see `is_ours`."""
         in_training = self._trials.in_training.values()
@@ -257,8 +329,9 @@ class SearchFeed:
         seed = child_seed(self._config.search.seed, f"trial {spec.spec_id}", replicate)
         known = number is not None
         wandb_id = self._trials.wandb_id(number) if known else self._trials.next_wandb_id()
-        more["wandb_id"] = wandb_id
-        return start_attributes(spec, source, seed, self._config.recipe.lr, **more)
+        recipe = self._config.recipe.resolve(values)
+        more |= {"weight_decay": recipe.weight_decay, "wandb_id": wandb_id}
+        return start_attributes(spec, source, seed, recipe.lr, **more)
 
     def _remember(self, record: TrialRecord) -> None:
         """Know the architecture from now on; only a complete trial has a value to tell."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from nas.constraints import count_refused, describe_refused
 from nas.open_study import folder_of, read_repeats, read_trials
 from nas.records import best_record
 from nas.storage import open_storage
@@ -30,6 +31,8 @@ def read_status(path: Path) -> dict[str, Any]:
         "is_running": board is not None,
         "trials": _count(trials),
         "repeats": _count(repeats),
+        "refused": count_refused(trials),
+        "rows_left_out": sum(trial.rows_left_out for trial in trials),
         "best": _best(trials, direction),
         "workers": board["workers"] if board is not None else [],
         "report": _existing(folder.report / "report.html"),
@@ -49,6 +52,8 @@ def describe_status(status: dict[str, Any]) -> str:
     if any(status["repeats"].values()):
         repeats = [f"{number} {state}" for state, number in status["repeats"].items() if number]
         lines.append(f"repeats  {', '.join(repeats)}")
+    limited = describe_refused(status["refused"], status["rows_left_out"])
+    lines += [f"limits   {line}" for line in limited]
     best = status["best"]
     if best is not None:
         what = f", {best['code']} (spec_id {best['spec_id']})" if best["spec_id"] else ""

@@ -1,7 +1,7 @@
 """A study as it is kept in Optuna's storage, with few writes: one to start a trial, two to end it."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +77,12 @@ class StudyStore:
         params: dict[str, Any],
         distributions: dict[str, BaseDistribution],
         attributes: dict[str, Any],
+        constraints: Mapping[str, float] | None = None,
     ) -> StartedTrial:
-        """Create a RUNNING trial with all its parameters and attributes, in one write."""
+        """Create a RUNNING trial with all its parameters and attributes, in one write.
+
+        Constraints are kept as Optuna keeps them, so that its own tools know what was allowed.
+        """
         template = optuna.trial.FrozenTrial(
             number=-1,
             trial_id=-1,
@@ -89,7 +93,7 @@ class StudyStore:
             params=params,
             distributions=distributions,
             user_attrs=attributes,
-            system_attrs={},
+            system_attrs=_constraint_attributes(constraints or {}),
             intermediate_values={},
         )
         trial_id = self.storage.create_new_trial(self.study_id, template)
@@ -103,6 +107,7 @@ class StudyStore:
         params: dict[str, Any],
         distributions: dict[str, BaseDistribution],
         attributes: dict[str, Any],
+        constraints: Mapping[str, float] | None = None,
     ) -> StartedTrial | None:
         """Take up a trial that somebody enqueued; None where another process was quicker."""
         trial_id = waiting._trial_id  # Optuna has no public name for it
@@ -114,6 +119,8 @@ class StudyStore:
         for name, value in params.items():
             internal = distributions[name].to_internal_repr(value)
             self.storage.set_trial_param(trial_id, name, internal, distributions[name])
+        for key, value in _constraint_attributes(constraints or {}).items():
+            self.storage.set_trial_system_attr(trial_id, key, value)
         self.annotate(trial_id, attributes)
         return StartedTrial(trial_id=trial_id, number=waiting.number)
 
@@ -136,6 +143,12 @@ class StudyStore:
         """End a trial: its result as one JSON attribute, then its state."""
         self.storage.set_trial_user_attr(trial_id, "result", result)
         self.storage.set_trial_state_values(trial_id, state, values)
+
+
+def _constraint_attributes(constraints: Mapping[str, float]) -> dict[str, Any]:
+    """Return the system attributes in which Optuna keeps constraint values."""
+    template = optuna.trial.create_trial(state=TrialState.RUNNING, constraints=dict(constraints))
+    return template.system_attrs
 
 
 def _check_facts(

@@ -1,5 +1,6 @@
 """Trials as CSV: what `nas report --csv` reads, and what a study writes for other tools."""
 
+import contextlib
 import csv
 import math
 import re
@@ -18,13 +19,19 @@ from search_spaces.spec import Kind, Place
 _REQUIRED = ("trial", "state", "source", "value")
 _STATES = (State.COMPLETE, State.PRUNED, State.FAILED)
 _METRICS = ("val_log_loss", "val_accuracy", "train_loss", "test_log_loss", "test_accuracy")
+_OWN_METRIC = re.compile(r"(?:val|test)_[A-Za-z0-9_]+")
 _INTEGERS = ("seed", "of_trial", "params", "macs", "epochs_done")
 _LARGEST = 1e50
 """Values beyond it overflow when variances are compared."""
-_NUMBERS = ("lr", "seconds")
+_NUMBERS = ("lr", "weight_decay", "seconds")
 _WORDS = ("name", "reason", "spec_id")
-_DECISION = re.compile(r"^(?:depth\.stage[1-9]\d*|(?:skip|span)\.stage[1-9]\d*\.block[1-9]\d*)$")
-_LOOKS_LIKE_DECISION = re.compile(r"^(?:depth|skip|span)\.")
+_WHOLE_NETWORK = ("width", "block")
+"""Decisions about the network as a whole, a number and a word."""
+_DECISION = re.compile(
+    r"^(?:depth\.stage[1-9]\d*|(?:skip|span)\d*\.stage[1-9]\d*\.block[1-9]\d*|width|block)$"
+)
+_LOOKS_LIKE_DECISION = re.compile(r"^(?:depth|(?:skip|span)\d*)\.")
+_IS_KIND = re.compile(r"^skip\d*\.")
 
 
 def read_trials_csv(path: Path) -> list[TrialRecord]:
@@ -33,8 +40,9 @@ def read_trials_csv(path: Path) -> list[TrialRecord]:
     Columns: `trial`, `state` (complete, pruned, failed), `source` (randomised, adaptive, anchor,
     finalist, paired), `value`, and one per decision (`depth.stage1`, `skip.stage1.block1`, ...),
     empty where the block does not exist. Depth columns may be missing when every stage keeps its
-    depth. Optional: `seed`, `lr`, `val_accuracy` and what else `write_trials_csv` writes; columns
-    of other names are ignored.
+    depth. Optional: `width` (a number) and `block` (a word) where these were decided, `seed`, `lr`,
+    `weight_decay`, `val_accuracy` and what else `write_trials_csv` writes; columns of other names are
+    ignored.
 
     Raises:
         TableError: A column or a value is missing or wrong; the message names the line.
@@ -166,9 +174,19 @@ class _Line:
             source=source,
             decisions=self._decisions(),
             value=value,
-            metrics={name: found for name, found in metrics.items() if found is not None},
+            metrics={name: found for name, found in metrics.items() if found is not None}
+            | self._own_metrics(),
             **fields,
         )
+
+    def _own_metrics(self) -> dict[str, float]:
+        """Return what a task of the user's measured; cells that are no numbers mean nothing."""
+        found: dict[str, float] = {}
+        for name, text in self.cells.items():
+            if _OWN_METRIC.fullmatch(name) and name not in _METRICS:
+                with contextlib.suppress(ValueError):
+                    found[name] = float(text)
+        return {name: value for name, value in found.items() if abs(value) <= _LARGEST}
 
     def _wrong(self, column: str, rule: str, remedy: str) -> TableError:
         return TableError(
@@ -217,7 +235,9 @@ class _Line:
         for name, text in self.cells.items():
             if not _DECISION.match(name) or not text:
                 continue
-            if name.startswith("skip."):
+            if name == "block":
+                decisions[name] = text
+            elif _IS_KIND.match(name):
                 try:
                     decisions[name] = Kind.parse(text).value
                 except SpecError as error:
@@ -297,6 +317,23 @@ def _check_blocks(where: str, record: TrialRecord, plan: Mapping[int, int]) -> N
                 f"empty cell or no such column with depth.stage{place.stage}="
                 f"{depths[place.stage]}. Write none, identity or projection."
             )
+    _check_spans(where, record)
+
+
+def _check_spans(where: str, record: TrialRecord) -> None:
+    """Check that spans belong to skips, and that skips begin inside the network."""
+    for index, (place, kind) in enumerate(kinds_of(record).items()):
+        span = record.decisions.get(f"span.{place}")
+        if span is not None and kind is Kind.NONE:
+            raise TableError(
+                f"{where}: column 'span.{place}' must be empty where no skip ends, got "
+                f"span.{place}={span} with skip.{place}=none. Clear the cell."
+            )
+        if span is not None and int(span) > index + 1:
+            raise TableError(
+                f"{where}: column 'span.{place}' must be at most {index + 1}, the blocks up to "
+                f"there, got span.{place}={span}. A span counts blocks; 1 is the classic block."
+            )
 
 
 def write_trials_csv(path: Path, records: Iterable[TrialRecord]) -> None:
@@ -307,7 +344,7 @@ def write_trials_csv(path: Path, records: Iterable[TrialRecord]) -> None:
     rows = [record.to_row() for record in records if record.state.is_finished]
     decisions = sorted({name for row in rows for name in row if _DECISION.match(name)}, key=_order)
     rest = dict.fromkeys(name for row in rows for name in row if name not in decisions)
-    head = [*_REQUIRED, "seed", "lr"]
+    head = [*_REQUIRED, "seed", "lr", "weight_decay"]
     columns = [*head, *decisions, *(name for name in rest if name not in head)]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -318,10 +355,12 @@ def write_trials_csv(path: Path, records: Iterable[TrialRecord]) -> None:
 
 
 def _order(name: str) -> tuple[int, int, str, int]:
-    """Depths first, then the blocks in network order."""
+    """The whole network first, then depths, then the blocks in network order."""
+    if name in _WHOLE_NETWORK:
+        return (0, _WHOLE_NETWORK.index(name), name, 0)
     word, place = name.split(".", 1)
     stage, _, block = place.removeprefix("stage").partition(".block")
-    return (0 if word == "depth" else 1, int(stage), word, int(block or 0))
+    return (1 if word == "depth" else 2, int(stage), word, int(block or 0))
 
 
 def context_from_rows(
@@ -349,7 +388,7 @@ def context_from_rows(
     specs = [row.spec for row in rows if row.spec is not None]
     deepest = max(specs, key=lambda spec: (spec.num_blocks, spec.depths), default=None)
     if deepest is not None:
-        deepest = deepest.with_kinds(dict.fromkeys(deepest.places(), Kind.NONE))
+        deepest = deepest.with_skips([])
     return BenefitContext(
         direction=direction,
         metric=metric,

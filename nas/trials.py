@@ -54,6 +54,7 @@ class TrialRecord:
     spec_id: str | None = None
     seed: int | None = None
     lr: float | None = None
+    weight_decay: float | None = None
     name: str | None = None
     """Anchors: `plain-32`, `identity-32`, with the number of layers."""
     of_trial: int | None = None
@@ -79,12 +80,26 @@ class TrialRecord:
     """When it ended, ISO 8601 in UTC to the second."""
     device: str | None = None
     attempts: int = 1
+    refused: dict[str, int] = field(default_factory=dict)
+    """Adaptive: proposals beyond a constraint before this one, by constraint; none was trained."""
+    rows_left_out: int = 0
+    """Design rows: rows beyond a constraint before this one, which were left out."""
     wandb_id: str | None = None
 
     @property
     def layers(self) -> int | None:
         """Layers with weights, where the spec is known."""
         return self.spec.layers if self.spec else None
+
+    @property
+    def recipe(self) -> dict[str, float | None]:
+        """Its own values of what a recipe may have ranges of."""
+        return {"lr": self.lr, "weight_decay": self.weight_decay}
+
+    @property
+    def training(self) -> tuple[str | None, float | None, float | None]:
+        """What is trained: architecture, learning rate and weight decay; repeats share it."""
+        return (self.spec_id, self.lr, self.weight_decay)
 
     def to_row(self) -> dict[str, Any]:
         """Return one flat row: the columns of `nas report --csv`, then the rest that is known."""
@@ -95,6 +110,7 @@ class TrialRecord:
             "value": self.value,
             "seed": self.seed,
             "lr": self.lr,
+            "weight_decay": self.weight_decay,
             **self.decisions,
             **self.metrics,
             "name": self.name,

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -180,3 +181,13 @@ def test_ranking_and_export_import_no_torch() -> None:
     code = "import sys, nas.finalists, nas.export; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_one_architecture_by_two_recipes_has_two_standings() -> None:
+    records = [
+        replace(trial(number, value, "a"), lr=lr)
+        for number, (value, lr) in enumerate([(0.5, 0.1), (0.7, 0.1), (0.2, 0.3), (0.3, 0.3)])
+    ]
+    ranking = best_finalist(records, "minimize")
+    assert [standing.spread.n for standing in ranking.standings] == [2, 2]
+    assert ranking.chosen.lr == 0.3

@@ -1,23 +1,28 @@
 """Door 2: our candidates in a user's own `study.optimize`, trained for real."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
+from typing import Any, ClassVar
 
 import optuna
 import pytest
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassF1Score
 
+from nas.constraints import Constraints
 from nas.design_sampler import DesignSampler
 from nas.errors import ConfigError, TrainingError
 from nas.objective import Objective
 from nas.records import to_records
 from nas.report_sources import report_storage
-from nas.trials import State
+from nas.trials import Source, State
 from search_spaces.errors import SpaceError, UserError
-from trainer.recipe import Recipe
+from trainer.module import CandidateModule
 
 SPACE = {"stages": 1, "max_blocks": 2, "width": 2}
 RECIPE = {"epochs": 3, "batch_size": 256, "warmup_epochs": 0.5}
@@ -118,7 +123,7 @@ def test_another_error_ends_the_study_and_names_the_trial() -> None:
     study = optuna.create_study()
     objective = make()
     # A recipe that no training can follow.
-    objective.recipe = Recipe(batch_size=256).model_copy(update={"optimizer": "none"})
+    objective.recipe = objective.recipe.model_copy(update={"optimizer": "none"})
     with pytest.raises(TrainingError, match=r"Trial 0 must train, got .*for \d"):
         study.optimize(objective, n_trials=1)
     assert study.trials[0].user_attrs["result"]["reason"] == "error"
@@ -175,3 +180,130 @@ def test_a_study_that_runs_the_other_way_is_refused_before_training() -> None:
         UserError, match="of val/log_loss must have direction='minimize', got direction='maximize'"
     ):
         study.optimize(make(), n_trials=1)
+
+
+class F1(CandidateModule):
+    """A task with a metric of its own."""
+
+    def make_metrics(self) -> MetricCollection:
+        metrics = super().make_metrics()
+        metrics.add_metrics({"f1": MulticlassF1Score(10)})
+        return metrics
+
+
+class TestOwnTask:
+    ONE_EPOCH: ClassVar[dict[str, Any]] = {"epochs": 1, "batch_size": 512, "warmup_epochs": 0}
+
+    def test_its_metric_is_returned_in_either_direction(self) -> None:
+        objective = make(recipe=self.ONE_EPOCH, task=F1, metric="val/f1")
+        for direction in ("maximize", "minimize"):
+            study = optuna.create_study(direction=direction)
+            study.optimize(objective, n_trials=1)
+            [record] = to_records(study.trials)
+            assert record.value == record.metrics["val_f1"]
+            assert study.trials[0].intermediate_values == {1: record.value}
+
+    def test_it_may_be_named_with_arguments_as_in_a_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "objective_task.py").write_text(
+            "from trainer.module import CandidateModule\n"
+            "class Task(CandidateModule):\n"
+            "    def __init__(self, spec, recipe, seed, scale):\n"
+            "        super().__init__(spec, recipe, seed)\n"
+            "        self.scale = scale\n"
+            "    def training_loss(self, logits, labels):\n"
+            "        return self.scale * super().training_loss(logits, labels)\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        task = {"class_path": "objective_task.Task", "init_args": {"scale": 100.0}}
+        study = optuna.create_study()
+        study.optimize(make(recipe=self.ONE_EPOCH | {"lr": 1e-5}, task=task), n_trials=1)
+        [record] = to_records(study.trials)
+        assert record.metrics["train_loss"] > 100 * record.metrics["val_log_loss"] / 2
+
+    def test_its_metric_without_a_value_is_a_failed_trial(self) -> None:
+        class Broken(F1):
+            def on_validation_epoch_end(self) -> None:
+                self.log_dict({"val/log_loss": 1.0, "val/accuracy": 0.5, "val/f1": math.nan})
+
+        study = optuna.create_study()
+        study.optimize(make(recipe=self.ONE_EPOCH, task=Broken, metric="val/f1"), n_trials=1)
+        assert [trial.state for trial in study.trials] == [TrialState.FAIL]
+
+    def test_it_is_tried_out_at_once(self) -> None:
+        with pytest.raises(
+            ConfigError, match=r"must measure 'f2', since search\.metric is 'val/f2'"
+        ):
+            make(task=F1, metric="val/f2")
+        with pytest.raises(
+            ConfigError, match="task must be a mapping of keys and values, got tas"
+        ):
+            make(task="my_task.F1")
+        with pytest.raises(
+            UserError, match=r"or val/<name> of what a task measures, got metric='f1"
+        ):
+            make(task=F1, metric="f1")
+
+
+class TestConstraints:
+    def test_a_trial_beyond_a_limit_is_pruned_before_any_training(self) -> None:
+        objective = make(constraints={"max_layers": 4}, recipe={**RECIPE, "epochs": 1})
+        study = optuna.create_study(sampler=RandomSampler(seed=0))
+        for depth in (1, 2):
+            study.enqueue_trial({"depth.stage1": depth})
+        study.optimize(objective, n_trials=2)
+        allowed, refused = study.trials
+        assert (allowed.state, allowed.constraints) == (TrialState.COMPLETE, {"max_layers": 0})
+        assert refused.state is TrialState.PRUNED
+        assert refused.constraints == {"max_layers": 0.5}
+        assert refused.user_attrs["reason"] == "constraint max_layers"
+        assert "result" not in refused.user_attrs
+        record = to_records(study.trials)[1]
+        assert (record.reason, record.value) == ("constraint max_layers", None)
+        assert study.best_trials == [allowed]
+
+    def test_a_row_that_is_left_out_says_nothing_about_skips(self) -> None:
+        objective = make(constraints={"max_layers": 4})
+        sampler = DesignSampler(RandomSampler(seed=0), objective.space, share=1.0)
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=2)
+        for record in to_records(study.trials):
+            assert (record.source, record.state) == (Source.ADAPTIVE, State.PRUNED)
+            assert record.rows_left_out == 1
+
+    def test_latency_is_measured_where_it_is_limited(self) -> None:
+        study = optuna.create_study(sampler=RandomSampler(seed=0))
+        study.optimize(make(constraints=Constraints(max_latency_ms=1e-6)), n_trials=1)
+        assert study.trials[0].state is TrialState.PRUNED
+        assert study.trials[0].constraints["max_latency_ms"] > 0
+
+    def test_a_limit_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"Unknown key 'constraints.max_param'"):
+            make(constraints={"max_param": 3})
+
+
+class TestRecipeRanges:
+    RECIPE: ClassVar = {**RECIPE, "epochs": 1, "lr": {"low": 0.03, "high": 0.3}}
+
+    def test_trials_are_asked_and_rows_have_the_reference(self) -> None:
+        objective = make(recipe=self.RECIPE)
+        sampler = DesignSampler(RandomSampler(seed=0), objective.space, share=0.5)
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=4)
+        records = to_records(study.trials)
+        assert {record.source for record in records} == {Source.RANDOMISED, Source.ADAPTIVE}
+        for record, trial in zip(records, study.trials, strict=True):
+            is_row = record.source is Source.RANDOMISED
+            expected = objective.recipe.lr if is_row else trial.params["recipe.lr"]
+            assert record.lr == expected
+            assert ("recipe.lr" in trial.params) != is_row
+            assert "recipe.lr" not in record.decisions
+            # Cosine from the peak to zero.
+            assert record.history[-1].lr <= expected
+
+    def test_a_recipe_with_ranges_can_be_handed_on(self) -> None:
+        first = make(recipe=self.RECIPE)
+        second = make(recipe=first.recipe)
+        assert second.recipe == first.recipe
+        assert second.recipe.ranges

@@ -1,14 +1,22 @@
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.records import best_record, result_attribute, start_attributes, to_record, to_records
+from nas.records import (
+    best_record,
+    measured,
+    result_attribute,
+    start_attributes,
+    to_record,
+    to_records,
+)
 from nas.sampling import parameters_of
 from nas.trials import Source, State
 from search_spaces.complexity import complexity
@@ -72,6 +80,36 @@ def test_complete_trial_is_read_back_whole() -> None:
         "test_log_loss": 0.3,
         "test_accuracy": 0.9,
     }
+
+
+def test_metrics_of_the_task_are_read_back_from_both_splits() -> None:
+    outcome = make_measurement(SPEC, 1.5, 0.25, test_accuracy=0.9, test_more={"f1": 0.7})
+    last = replace(outcome.last, more={"f1": 0.75})
+    outcome = replace(outcome, history=(outcome.history[0], last))
+    record = to_record(
+        frozen(TrialState.COMPLETE, **started(), result=result_attribute(outcome, 0.0))
+    )
+    assert (record.metrics["val_f1"], record.metrics["test_f1"]) == (0.75, 0.7)
+    assert [epoch.more for epoch in record.history] == [{}, {"f1": 0.75}]
+    assert record.to_row()["val_f1"] == 0.75
+
+
+def test_result_from_before_there_were_more_metrics_is_read() -> None:
+    result = result_attribute(make_measurement(SPEC, 0.25), 0.0)
+    del result["test_more"]
+    for epoch in result["history"]:
+        del epoch["more"]
+    record = to_record(frozen(TrialState.COMPLETE, **started(), result=result))
+    assert [epoch.more for epoch in record.history] == [{}]
+
+
+def test_epoch_says_what_it_measured_of_an_optimised_metric() -> None:
+    epoch = replace(make_measurement(SPEC, 0.25).last, more={"f1": 0.5})
+    assert [measured(epoch, f"val/{name}") for name in ("log_loss", "f1", "f2")] == [
+        0.25,
+        0.5,
+        None,
+    ]
 
 
 def test_failed_trial_says_why_and_keeps_its_epochs() -> None:
@@ -179,3 +217,40 @@ class TestBest:
         ]
         assert best_record(records, "minimize") is None
         assert best_record([], "minimize") is None
+
+
+class TestDecisions:
+    def test_recipe_is_no_decision_about_the_architecture(self) -> None:
+        params, distributions = parameters_of(SPACE, SPEC)
+        trial = create_trial(
+            value=1.0,
+            params=params | {"recipe.lr": 0.1, "width": 8, "mixer": "mlp"},
+            distributions=distributions
+            | {
+                "recipe.lr": FloatDistribution(0.01, 1),
+                "width": CategoricalDistribution((8, 16)),
+                "mixer": CategoricalDistribution(("mlp", "conv")),
+            },
+            user_attrs=started(weight_decay=1e-4),
+        )
+        record = to_record(trial)
+        assert record.decisions == {**SPACE.decisions(SPEC), "width": 8, "mixer": "mlp"}
+        assert record.recipe == {"lr": 0.1, "weight_decay": 1e-4}
+        assert record.to_row()["weight_decay"] == 1e-4
+
+    def test_what_was_refused_before_a_trial_is_read(self) -> None:
+        trial = frozen(TrialState.COMPLETE, **started(refused={"max_macs": 3}, rows_left_out=2))
+        record = to_record(trial)
+        assert (record.refused, record.rows_left_out) == ({"max_macs": 3}, 2)
+        assert to_record(frozen(TrialState.COMPLETE, **started())).refused == {}
+
+    def test_further_skips_of_a_trial_made_elsewhere_are_decisions(self) -> None:
+        trial = create_trial(
+            value=1.0,
+            params={"skip2.stage1.block3": "none", "skipper.a": 1},
+            distributions={
+                "skip2.stage1.block3": CategoricalDistribution(("none", "identity")),
+                "skipper.a": CategoricalDistribution((1, 2)),
+            },
+        )
+        assert to_record(trial).decisions == {"skip2.stage1.block3": "none"}

@@ -1,8 +1,11 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nas.config import make_config
+from nas.config_file import merge
 from nas.owner import Owner
 from nas.repeats_feed import (
     Repeat,
@@ -209,5 +212,52 @@ def test_the_rival_of_equal_depth_shares_an_anchors_name_only_if_it_is_one(
     assert {repeat.spec.spec_id for repeat in planned} == {
         SPACE.uniform(depths, Kind.IDENTITY).spec_id
     }
-    identities = {repeat.identity for repeat in ANCHORS}
-    assert {p.identity in identities for p in planned} == {depths == (2, 2, 2)}
+    assert {repeat in ANCHORS for repeat in planned} == {depths == (2, 2, 2)}
+
+
+class TestRecipeRanges:
+    CONFIG = make_config(
+        merge(
+            tiny_config(trials=4, goal="best").to_dict(),
+            {"recipe": {"lr": {"low": 0.03, "high": 0.3}}},
+        )
+    )
+
+    def trained(self, folder: Path, source: Source, plan: Sequence[Repeat]) -> FakePool:
+        trials = take_trials(open_tiny(folder, self.CONFIG), repeats=True)
+        trials.take_over()
+        pool = FakePool()
+        feed = RepeatsFeed(self.CONFIG, SPACE, trials, source, lambda: plan)
+        Owner(pool, [feed]).run()
+        return pool
+
+    def test_finalists_are_trained_by_their_trials_recipe(self, tmp_path: Path) -> None:
+        trials = search(tmp_path, self.CONFIG).trials.ended[:2]
+        pool = self.trained(tmp_path, Source.FINALIST, plan_finalists(trials, 2))
+        rates = [trial.lr for trial in trials for _ in range(2)]
+        assert [work.recipe["lr"] for work in pool.works] == rates
+        assert len(set(rates)) == 2
+        again = self.trained(tmp_path, Source.FINALIST, plan_finalists(trials, 2))
+        assert again.works == []
+        # The same architecture by another recipe is another training.
+        other = [replace(trials[0], number=99, lr=0.2)]
+        more = self.trained(tmp_path, Source.FINALIST, plan_finalists(other, 2))
+        assert [work.recipe["lr"] for work in more.works] == [0.2] * 2
+
+    def test_anchors_are_trained_by_the_reference_and_the_rival_by_the_winners(
+        self, tmp_path: Path
+    ) -> None:
+        recipe = self.CONFIG.recipe
+        winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION)
+        values = {"lr": 0.05, "weight_decay": recipe.weight_decay}
+        rivals = plan_equal_depth(SPACE, winner, 2, recipe, values)
+        assert {rival.name for rival in rivals} == {"identity-14 lr=0.05"}
+        pool = self.trained(tmp_path, Source.ANCHOR, [*ANCHORS, *rivals])
+        rates = [work.recipe["lr"] for work in pool.works]
+        assert rates == [recipe.lr] * len(ANCHORS) + [0.05] * 2
+
+    def test_rival_by_the_reference_is_the_anchor(self) -> None:
+        recipe = self.CONFIG.recipe
+        winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION)
+        rivals = plan_equal_depth(SPACE, winner, 2, recipe, {"lr": recipe.lr})
+        assert {rival.name for rival in rivals} == {"identity-14"}

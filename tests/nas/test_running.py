@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from nas.config import make_config
 from nas.records import start_attributes
 from nas.running import Running, TrialsInTraining, is_ours
 from nas.sampling import parameters_of
@@ -149,7 +150,26 @@ def test_a_value_that_is_no_number_is_a_failure_with_a_reason(trials: TrialsInTr
     outcome = replace(measured, history=(*measured.history[:-1], last))
     record = trials.done(running.key, outcome)
     assert (record.state, record.reason) == (State.FAILED, "diverged")
-    assert record.message == "the metric must be finite, got val_log_loss=inf"
+    assert record.message == "val/log_loss must be finite at the last epoch, got inf."
+
+
+def test_a_metric_of_the_task_without_a_number_is_a_failure_with_a_reason(tmp_path: Path) -> None:
+    search = {"metric": "val/f1", "direction": "maximize", "anchor_seeds": 2}
+    task = {"class_path": "my_task.F1"}
+    config = make_config(tiny_config().to_dict() | {"search": search, "task": task})
+    trials = take_trials(open_tiny(tmp_path, config))
+    first, second = begin(trials), begin(trials)
+    measured = make_measurement(first.candidate)
+    last = replace(measured.last, more={"f1": 0.75})
+    record = trials.done(first.key, replace(measured, history=(*measured.history[:-1], last)))
+    assert (record.state, record.value) == (State.COMPLETE, 0.75)
+    assert record.metrics["val_f1"] == 0.75
+    record = trials.done(second.key, make_measurement(second.candidate))
+    assert (record.state, record.reason, record.value) == (State.FAILED, "error", None)
+    assert record.message == (
+        "val/f1 must be finite at the last epoch, got none. Look at what your task measures on "
+        "the validation split."
+    )
 
 
 def test_seconds_are_those_of_all_attempts(trials: TrialsInTraining) -> None:

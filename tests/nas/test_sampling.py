@@ -1,15 +1,20 @@
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.config import ClassPath, SearchConfig
+from nas.config import ClassPath, SearchConfig, make_config
+from nas.constraints import Constraints, Limits, broken
 from nas.errors import ConfigError
 from nas.sampling import (
     SamplerMirror,
@@ -19,6 +24,7 @@ from nas.sampling import (
     make_sampler,
     parameters_of,
 )
+from search_spaces.complexity import complexity
 from search_spaces.errors import SpaceError
 from search_spaces.registry import make_space
 from search_spaces.space import Decision
@@ -27,6 +33,20 @@ from search_spaces.spec import InputShape, Kind
 SPACE = make_space(
     {"stages": 2, "max_blocks": 2}, InputShape(channels=1, height=8, width=8), num_classes=10
 )
+
+
+SPACE_3 = make_space(
+    {"stages": 3, "max_blocks": 2}, InputShape(channels=1, height=8, width=8), num_classes=10
+)
+
+
+class Watching(RandomSampler):
+    """Remembers the constraints of the trials that it could learn from."""
+
+    seen: ClassVar[list[dict[str, float]]] = []
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self.seen.extend(trial.constraints for trial in study.trials[:-1])
 
 
 def mirror_of(**search: Any) -> SamplerMirror:
@@ -205,3 +225,63 @@ class TestClasses:
         assert load_class("search.callbacks", "my_sampler_of_test.Mine").__name__ == "Mine"
         assert load_class("search.sampler", "nas.sampling.SamplerMirror") is SamplerMirror
         assert sys.path[-1] == str(tmp_path)
+
+
+class TestLimits:
+    LIMITS = Limits(Constraints(max_params=21_000))
+    """One of five random networks is allowed."""
+
+    def share_allowed(self, sampler: Literal["tpe", "random"]) -> float:
+        """Share of allowed ones among the last of 100 proposals, where larger ones are better."""
+        mirror = SamplerMirror(SPACE_3, SearchConfig(sampler=sampler), limits=self.LIMITS)
+        allowed: list[bool] = []
+        for _ in range(100):
+            ask = mirror.ask()
+            allowed.append(broken(ask.excess) is None)
+            if allowed[-1]:
+                mirror.tell(ask, TrialState.COMPLETE, -complexity(ask.spec).params)
+            else:
+                mirror.refuse(ask)
+        return sum(allowed[40:]) / 60
+
+    def test_sampler_learns_to_stay_below_a_limit(self) -> None:
+        assert self.share_allowed("tpe") > 2 * self.share_allowed("random") > 0.2
+
+    def test_proposals_carry_their_constraints_whether_allowed_or_not(self) -> None:
+        mirror = SamplerMirror(SPACE_3, SearchConfig(), limits=self.LIMITS)
+        for _ in range(10):
+            ask = mirror.ask()
+            assert ask.trial.constraints == ask.excess == self.LIMITS.excess(ask.spec)
+
+    def test_what_was_trained_elsewhere_keeps_its_constraints(self) -> None:
+        spec = SPACE.uniform((2, 2), Kind.NONE)
+        params, distributions = parameters_of(SPACE, spec)
+        mirror = mirror_of(sampler=ClassPath(class_path=f"{__name__}.Watching"))
+        mirror.absorb(
+            create_trial(
+                value=1.0,
+                params=params,
+                distributions=distributions,
+                constraints={"max_macs": -0.5},
+            )
+        )
+        Watching.seen.clear()
+        mirror.ask()
+        assert Watching.seen == [{"max_macs": -0.5}]
+
+
+class TestRanges:
+    RECIPE = make_config({"recipe": {"lr": {"low": 0.03, "high": 0.3}}}).recipe
+
+    def test_rate_is_asked_beside_the_architecture(self) -> None:
+        mirror = SamplerMirror(SPACE, SearchConfig(), self.RECIPE)
+        ask = mirror.ask()
+        assert set(ask.params) == {*SPACE.decisions(ask.spec), "recipe.lr"}
+        assert ask.distributions["recipe.lr"] == FloatDistribution(0.03, 0.3, log=True)
+        assert mirror.ask({"recipe.lr": 0.1}).params["recipe.lr"] == 0.1
+
+    @pytest.mark.parametrize("value", [0.01, 1.0, "0.1", True, None])
+    def test_rate_outside_its_range_is_refused(self, value: object) -> None:
+        mirror = SamplerMirror(SPACE, SearchConfig(), self.RECIPE)
+        with pytest.raises(SpaceError, match=r"recipe.lr must be in \[0.03, 0.3\], got"):
+            mirror.ask({"recipe.lr": value})

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from nas.config import StudyConfig
+from nas.config import StudyConfig, make_config
+from nas.config_file import merge
+from nas.constraints import count_refused
 from nas.design import design_rows
 from nas.errors import TrainingError
 from nas.owner import Owner
@@ -305,6 +308,19 @@ def test_pruners_stop_adaptive_trials_only_and_leave_their_values(
     assert {len(t.intermediate_values) for t in rows} == {0}
 
 
+def test_a_metric_that_is_not_measured_prunes_nothing_and_fails_every_trial(
+    tmp_path: Path,
+) -> None:
+    usual = tiny_config(trials=20, pruner=PRUNER, goal="best").to_dict()
+    metric = {"metric": "val/f1", "direction": "maximize"}
+    changed = {"search": usual["search"] | metric, "task": {"class_path": "my_task.F1"}}
+    config = make_config(usual | changed)
+    with pytest.raises(TrainingError, match="val/f1 must be finite at the last epoch, got none"):
+        search(tmp_path, config)
+    ended = [r for r in records(tmp_path, config) if r.state.is_finished]
+    assert {(r.state, r.reason) for r in ended} == {(State.FAILED, "error")}
+
+
 def test_only_trials_that_can_be_pruned_wait_for_answers(tmp_path: Path) -> None:
     pool = FakePool()
     config = tiny_config(trials=20, pruner=PRUNER)
@@ -478,3 +494,150 @@ def test_an_error_in_a_callback_loses_nothing(tmp_path: Path) -> None:
     assert records(tmp_path, config)[0].state is State.COMPLETE
     search(tmp_path, config, pool)
     assert [r.state for r in records(tmp_path, config)] == [State.COMPLETE] * 4
+
+
+LIMIT = 1500
+"""Parameters of the tiny space's networks: 1,320 to about 4,000; a fifth has fewer than this."""
+LR = {"low": 0.03, "high": 0.3}
+
+
+def changed(config: StudyConfig, **sections: object) -> StudyConfig:
+    """The same study with some keys of other sections."""
+    return make_config(merge(config.to_dict(), sections))
+
+
+class TestConstraints:
+    def test_nothing_beyond_a_limit_is_trained_and_what_was_refused_is_counted(
+        self, tmp_path: Path
+    ) -> None:
+        config = changed(tiny_config(trials=20), constraints={"max_params": LIMIT})
+        feed = search(tmp_path, config)
+        found = records(tmp_path, config)
+        assert [trial.state for trial in found] == [State.COMPLETE] * 20
+        assert all(trial.params is not None and trial.params <= LIMIT for trial in found)
+        assert count_refused(found)["max_params"] > 0
+        assert set(count_refused(found)) == {"max_params"}
+        assert not feed.has_design
+        assert all(trial.source is Source.ADAPTIVE for trial in found)
+
+    def test_trials_carry_their_constraints_as_optuna_keeps_them(self, tmp_path: Path) -> None:
+        limits = {"max_layers": 12, "max_macs": 10**9}
+        config = changed(tiny_config(trials=6), constraints=limits)
+        search(tmp_path, config)
+        study = load(tmp_path, config)
+        for trial in study.trials:
+            layers = trial.user_attrs["layers"]
+            assert trial.constraints["max_layers"] == pytest.approx(layers / 12 - 1)
+            assert trial.constraints["max_macs"] < 0
+        assert len(study.best_trials) == 1
+
+    def test_rows_are_taken_on_from_those_that_are_left_out(self, tmp_path: Path) -> None:
+        limit = {"max_params": 3000}
+        config = changed(tiny_config(trials=16, goal="map"), constraints=limit)
+        feed = search(tmp_path, config)
+        found = records(tmp_path, config)
+        assert feed.has_design
+        assert all(trial.source is Source.RANDOMISED for trial in found)
+        assert all(trial.params is not None and trial.params <= 3000 for trial in found)
+        numbers = [trial.user_attrs["design_row"] for trial in load(tmp_path, config).trials]
+        assert sum(trial.rows_left_out for trial in found) == numbers[-1] + 1 - 16 > 0
+
+    def test_enqueued_network_beyond_a_limit_is_refused_with_the_reason(
+        self, tmp_path: Path
+    ) -> None:
+        config = changed(tiny_config(trials=3, goal="best"), constraints={"max_layers": 8})
+        space = config.make_space()
+        study = load(tmp_path, config)
+        for depths in ((2, 2, 2), (1, 1, 1)):
+            study.enqueue_trial(dict(space.decisions(space.uniform(depths, Kind.IDENTITY))))
+        search(tmp_path, config)
+        refused, taken, *_ = records(tmp_path, config)
+        assert (refused.state, refused.reason) == (State.FAILED, "error")
+        assert refused.message == "constraints.max_layers must hold, got 14 for a limit of 8."
+        assert (taken.state, taken.layers) == (State.COMPLETE, 8)
+        assert load(tmp_path, config).trials[1].constraints == {"max_layers": 0}
+
+    def test_space_whose_allowed_networks_are_used_up_repeats_them(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=5, goal="best", space={"stages": 1})
+        feed = search(tmp_path, changed(config, constraints={"max_layers": 4}))
+        # One stage of one block: three networks.
+        assert [trial.layers for trial in feed.trials.ended] == [4] * 5
+        assert len({trial.seed for trial in feed.trials.ended}) == 5
+
+    def test_search_ends_with_a_reason_where_no_allowed_network_is_found(
+        self, tmp_path: Path
+    ) -> None:
+        config = changed(tiny_config(trials=5, goal="best"), constraints={"max_layers": 4})
+        with pytest.raises(TrainingError, match="within the constraints must be found to go on"):
+            search(tmp_path, config)
+
+    def test_next_owner_refuses_what_the_former_one_refused(self, tmp_path: Path) -> None:
+        config = changed(tiny_config(trials=16), constraints={"max_params": LIMIT})
+        run_until(open_feed(tmp_path, config), FakePool(), 6)
+        search(tmp_path, config)
+        found = records(tmp_path, config)
+        assert len(counted(found)) == 16
+        assert all(trial.params is not None and trial.params <= LIMIT for trial in found)
+
+
+class TestRecipeRanges:
+    def test_adaptive_trials_are_asked_and_rows_have_the_reference(self, tmp_path: Path) -> None:
+        config = changed(
+            tiny_config(trials=24), recipe={"lr": LR, "weight_decay": {"low": 1e-5, "high": 1e-3}}
+        )
+        pool = FakePool()
+        search(tmp_path, config, pool)
+        trials = load(tmp_path, config).trials
+        for trial, record in zip(trials, to_records(trials), strict=True):
+            asked = {name: v for name, v in trial.params.items() if name.startswith("recipe.")}
+            if record.source is Source.RANDOMISED:
+                assert asked == {}
+                assert record.lr == config.recipe.lr
+            else:
+                assert set(asked) == {"recipe.lr", "recipe.weight_decay"}
+                assert (record.lr, record.weight_decay) == tuple(asked.values())
+                assert 0.03 <= asked["recipe.lr"] <= 0.3
+                assert trial.distributions["recipe.lr"] == FloatDistribution(0.03, 0.3, log=True)
+            assert not any(name.startswith("recipe.") for name in record.decisions)
+        rates = {work.keys[0]: work.recipe["lr"] for work in pool.works}
+        assert rates == {f"trial-{r.number:04d}": r.lr for r in to_records(trials)}
+        assert len(set(rates.values())) > 10
+
+    def test_random_trials_at_the_start_have_random_rates(self, tmp_path: Path) -> None:
+        config = changed(tiny_config(trials=8, goal="best", startup_trials=8), recipe={"lr": LR})
+        search(tmp_path, config)
+        assert len({trial.lr for trial in records(tmp_path, config)}) == 8
+
+    def test_architecture_may_be_trained_again_by_another_recipe(self, tmp_path: Path) -> None:
+        space = {"stages": 1, "max_blocks": 1}
+        config = tiny_config(trials=3, goal="best", space=space)
+        config = make_config(
+            merge(config.to_dict(), {"recipe": {"lr": LR}, "search": {"trials": 9}})
+        )
+        search(tmp_path, config)
+        found = records(tmp_path, config)
+        assert len({trial.spec_id for trial in found}) <= 3
+        assert len({trial.training for trial in found}) == len({t.seed for t in found}) == 9
+
+    def test_trial_that_is_taken_over_goes_on_by_its_own_recipe(self, tmp_path: Path) -> None:
+        config = changed(tiny_config(trials=8, goal="best"), recipe={"lr": LR})
+        run_until(open_feed(tmp_path, config), FakePool(), 3)
+        begun = [r for r in records(tmp_path, config) if r.state is State.RUNNING]
+        pool = FakePool()
+        search(tmp_path, config, pool)
+        again = {work.keys[0]: work.recipe["lr"] for work in pool.works}
+        assert begun
+        for record in begun:
+            assert again[f"trial-{record.number:04d}"] == record.lr
+
+    def test_enqueued_rate_is_taken_and_one_out_of_range_refused(self, tmp_path: Path) -> None:
+        config = changed(tiny_config(trials=3, goal="best"), recipe={"lr": LR})
+        study = load(tmp_path, config)
+        for rate in (0.05, 3.0, "fast"):
+            study.enqueue_trial({"recipe.lr": rate})
+        search(tmp_path, config)
+        taken, *refused = records(tmp_path, config)[:3]
+        assert (taken.state, taken.lr) == (State.COMPLETE, 0.05)
+        assert [r.state for r in refused] == [State.FAILED] * 2
+        assert refused[0].message == "recipe.lr must be in [0.03, 0.3], got 3.0."
+        assert "got 'fast'" in str(refused[1].message)

@@ -23,6 +23,8 @@ def test_every_key_of_the_interface_is_there(tmp_path: Path) -> None:
         "is_running",
         "trials",
         "repeats",
+        "refused",
+        "rows_left_out",
         "best",
         "workers",
         "report",
@@ -139,3 +141,16 @@ def test_study_whose_journal_is_gone_is_refused(tmp_path: Path) -> None:
     (study.folder.path / "journal.log").unlink()
     with pytest.raises(StorageError, match="The journal must exist"):
         read_status(study.folder.path)
+
+
+def test_what_the_constraints_have_kept_from_training_is_shown(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    spec = study.space.uniform((1, 1), Kind.IDENTITY)
+    for number in (2, 1):
+        add_trial(study, spec, Source.ADAPTIVE, 0.5, refused={"max_params": number})
+    add_trial(study, spec, Source.RANDOMISED, 0.5, rows_left_out=4)
+    status = read_status(study.folder.path)
+    assert (status["refused"], status["rows_left_out"]) == ({"max_params": 3}, 4)
+    said = describe_status(status)
+    assert "limits   3 proposals exceeded max_params and cost no training" in said
+    assert "limits   4 design rows left out for the constraints" in said

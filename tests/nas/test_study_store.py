@@ -64,3 +64,15 @@ def test_trials_are_filtered_by_state(tmp_path: Path) -> None:
     assert [trial.number for trial in store.trials()] == [0, 1, 2]
     assert [t.number for t in store.trials(TrialState.FAIL, TrialState.RUNNING)] == [1, 2]
     assert as_optuna(store).best_trial.number == 0
+
+
+def test_constraints_are_kept_as_optuna_keeps_them_in_the_same_write(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    before = len(operations(tmp_path))
+    store.start(PARAMS, DISTRIBUTIONS, ATTRIBUTES, {"max_params": -0.25})
+    assert len(operations(tmp_path)) == before + 1
+    as_optuna(store).enqueue_trial({})
+    [waiting] = store.trials(TrialState.WAITING)
+    assert store.claim(waiting, {}, {}, {}, {"max_macs": 0.0}) is not None
+    kept = [trial.constraints for trial in as_optuna(store_in(tmp_path)).trials]
+    assert kept == [{"max_params": -0.25}, {"max_macs": 0.0}]

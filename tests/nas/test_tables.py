@@ -1,13 +1,16 @@
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from nas.benefit import skip_benefit
 from nas.design import design_rows
 from nas.errors import TableError
+from nas.spans import spans_of
 from nas.tables import context_from_rows, read_trials_csv, split_repeats, write_trials_csv
 from nas.trials import Source, State, TrialRecord
+from search_spaces import make_space
 from search_spaces.residual import ResidualSpace, ResidualSpaceConfig
 from search_spaces.spec import InputShape, Kind
 
@@ -195,8 +198,8 @@ def test_what_is_written_is_read_back(tmp_path, trials):
     path = tmp_path / "new" / "trials.csv"
     write_trials_csv(path, trials)
     header = path.read_text().splitlines()[0].split(",")
-    assert header[:6] == ["trial", "state", "source", "value", "seed", "lr"]
-    assert header[6:11] == [
+    assert header[:7] == ["trial", "state", "source", "value", "seed", "lr", "weight_decay"]
+    assert header[7:12] == [
         "depth.stage1", "depth.stage2", "depth.stage3", "skip.stage1.block1", "skip.stage1.block2",
     ]  # fmt: skip
     for ours, theirs in zip(trials, read_trials_csv(path), strict=True):
@@ -269,3 +272,100 @@ def test_a_number_that_would_overflow_is_refused(tmp_path):
     match = r"'value' must be a finite number below 1e\+50, got value='-1e300'"
     with pytest.raises(TableError, match=match):
         read_trials_csv(path)
+
+
+def test_decisions_about_the_whole_network_and_the_recipe_are_written_and_read(tmp_path):
+    record = TrialRecord(
+        number=0,
+        state=State.COMPLETE,
+        source=Source.ADAPTIVE,
+        decisions={
+            "block": "bottleneck",
+            "depth.stage1": 2,
+            "skip.stage1.block1": "none",
+            "skip.stage1.block2": "identity",
+            "width": 16,
+        },
+        value=0.5,
+        lr=0.05,
+        weight_decay=1e-4,
+    )
+    write_trials_csv(tmp_path / "trials.csv", [record])
+    header = (tmp_path / "trials.csv").read_text().splitlines()[0]
+    assert "weight_decay,width,block,depth.stage1,skip.stage1.block1" in header
+    [read] = read_trials_csv(tmp_path / "trials.csv")
+    assert read.decisions == record.decisions
+    assert read.training == record.training == (None, 0.05, 1e-4)
+
+
+def test_metrics_of_a_task_are_read_where_they_are_numbers(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "trial,state,source,value,skip.stage1.block1,val_f1,test_f1,val_note\n"
+        "0,complete,randomised,0.5,none,0.5,0.25,fine\n"
+        "1,complete,randomised,0.6,identity,,nan,\n"
+    )
+    first, second = read_trials_csv(path)
+    assert first.metrics == {"val_f1": 0.5, "test_f1": 0.25}
+    assert second.metrics == {}
+
+
+LONG = "trial,state,source,value,skip.stage1.block1,skip.stage1.block2,span.stage1.block2"
+
+
+def test_spans_are_read_and_empty_ones_are_classic(tmp_path):
+    path = table(
+        tmp_path,
+        "0,complete,randomised,0.5,none,projection,2",
+        "1,complete,randomised,0.5,none,identity,",
+        header=LONG,
+    )
+    first, second = read_trials_csv(path)
+    assert first.decisions["span.stage1.block2"] == 2
+    assert list(spans_of(first).values()) == [0, 2]
+    assert list(spans_of(second).values()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            "none,none,2",
+            r"line 2: column 'span.stage1.block2' must be empty where no skip ends, got "
+            r"span.stage1.block2=2 with skip.stage1.block2=none\. Clear the cell\.",
+        ),
+        (
+            "none,identity,3",
+            r"line 2: column 'span.stage1.block2' must be at most 2, the blocks up to there, got "
+            r"span.stage1.block2=3\. A span counts blocks",
+        ),
+        ("none,identity,0", r"column 'span.stage1.block2' must be an integer >= 1, got"),
+    ],
+)
+def test_a_span_without_a_skip_or_from_outside_the_network_is_refused(tmp_path, cells, message):
+    path = table(tmp_path, f"0,complete,randomised,0.5,{cells}", header=LONG)
+    with pytest.raises(TableError, match=message):
+        read_trials_csv(path)
+
+
+def test_a_study_with_long_and_further_skips_survives_the_way_to_a_file(tmp_path):
+    space = make_space(
+        {"name": "longskip", "stages": 2, "max_blocks": 2, "max_fan_in": 2},
+        InputShape(channels=1, height=8, width=8),
+        10,
+    )
+    rng = np.random.default_rng(0)
+    records = [
+        TrialRecord(
+            number=number,
+            state=State.COMPLETE,
+            source=Source.RANDOMISED if number % 2 else Source.ADAPTIVE,
+            decisions=space.decisions(space.sample(rng)),
+            value=float(rng.normal()),
+        )
+        for number in range(40)
+    ]
+    write_trials_csv(tmp_path / "long.csv", records)
+    found = read_trials_csv(tmp_path / "long.csv")
+    assert [row.decisions for row in found] == [row.decisions for row in records]
+    assert any(name.startswith("skip2.") for row in found for name in row.decisions)

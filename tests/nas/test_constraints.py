@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import pytest
+
+from nas.config import make_config
+from nas.constraints import Constraints, Limits, broken, count_refused, describe_refused
+from nas.errors import ConfigError
+from nas.trials import Source, State, TrialRecord
+from search_spaces.complexity import complexity
+from search_spaces.registry import make_space
+from search_spaces.spec import InputShape, Kind
+
+SPACE = make_space({"max_blocks": 2}, InputShape(channels=1, height=8, width=8), num_classes=10)
+SMALL, LARGE = SPACE.uniform((1, 1, 1), Kind.NONE), SPACE.uniform((2, 2, 2), Kind.PROJECTION)
+RECORD = TrialRecord(number=0, state=State.COMPLETE, source=Source.ADAPTIVE, decisions={})
+
+
+def test_excess_is_in_units_of_the_limit() -> None:
+    cost = complexity(LARGE)
+    limits = Limits(Constraints(max_params=cost.params, max_macs=cost.macs // 2, max_layers=28))
+    excess = limits.excess(LARGE)
+    assert excess["max_params"] == 0
+    assert excess["max_macs"] == pytest.approx(1.0, rel=1e-3)
+    assert excess["max_layers"] == -0.5
+    assert broken(excess) == "max_macs"
+
+
+def test_network_at_its_limits_is_allowed_and_one_above_is_not() -> None:
+    cost = complexity(SMALL)
+    limits = Limits(Constraints(max_params=cost.params, max_macs=cost.macs, max_layers=8))
+    assert limits.allows(SMALL)
+    assert limits.explain(SMALL) is None
+    assert not limits.allows(LARGE)
+
+
+def test_without_limits_everything_is_allowed() -> None:
+    limits = Limits(Constraints(latency_batch=8))
+    assert not limits
+    assert limits.excess(LARGE) == {}
+    assert limits.allows(LARGE)
+    assert broken({}) is None
+
+
+def test_latency_is_measured_only_where_the_other_limits_hold() -> None:
+    measured: list[str] = []
+
+    def latency(spec: object) -> float:
+        measured.append(str(spec))
+        return 3.0
+
+    limits = Limits(Constraints(max_layers=10, max_latency_ms=2.0), latency)
+    assert limits.excess(LARGE) == {"max_layers": pytest.approx(0.4)}
+    assert measured == []
+    assert limits.excess(SMALL)["max_latency_ms"] == 0.5
+    assert limits.excess(SMALL)["max_latency_ms"] == 0.5
+    assert len(measured) == 1
+
+
+def test_explanation_names_the_limit_that_is_exceeded_most() -> None:
+    limits = Limits(Constraints(max_params=20_000, max_layers=13))
+    size = f"{complexity(LARGE).params:,}"
+    assert limits.explain(LARGE) == (
+        f"constraints.max_params must hold, got {size} for a limit of 20,000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "max_param",
+            5,
+            "Unknown key 'constraints.max_param'. Did you mean 'constraints.max_params",
+        ),
+        ("max_params", 0, "constraints.max_params must be >= 1, got max_params=0"),
+        ("max_latency_ms", 0, "constraints.max_latency_ms must be > 0"),
+        ("max_macs", "many", "constraints.max_macs must be an int, got max_macs='many'"),
+        ("latency_batch", 0, "constraints.latency_batch must be >= 1"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_config({"constraints": {key: value}})
+
+
+def test_section_without_keys_limits_nothing() -> None:
+    assert make_config({"constraints": None}).constraints.limits == {}
+
+
+def test_refused_proposals_are_counted_over_trials() -> None:
+    records = [
+        replace(RECORD, refused={"max_params": 2}),
+        replace(RECORD, refused={"max_params": 1, "max_layers": 4}),
+        RECORD,
+    ]
+    refused = count_refused(records)
+    assert refused == {"max_params": 3, "max_layers": 4}
+    assert describe_refused(refused, 1) == [
+        "7 proposals exceeded max_layers, max_params and cost no training",
+        "1 design row left out for the constraints: the skip map is about allowed networks only",
+    ]
+    assert describe_refused({}) == []
