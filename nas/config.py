@@ -7,17 +7,33 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
 from nas.config_errors import explain
+from nas.constraints import Constraints
 from nas.errors import ConfigError
+from nas.searched_recipe import SearchedRecipe
 from nas.wandb_settings import WandbSettings
+from search_spaces.errors import did_you_mean
 from search_spaces.registry import make_space, resolve_space
 from search_spaces.space import SearchSpace
 from trainer.data import DataFacts, data_facts
-from trainer.recipe import Recipe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_METRIC = re.compile(r"val/[A-Za-z_][A-Za-z0-9_]*")
+
+DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
+    "val/log_loss": "minimize",
+    "val/accuracy": "maximize",
+}
+"""Metrics that every study measures, and which way they are better."""
 
 REPEATS = ".repeats"
 """Ending of the name of the second study: anchors, finalists, paired retrainings."""
@@ -69,10 +85,11 @@ class SearchConfig(BaseModel):
     """`settled`: end as soon as every answer of the skip map is known to within the smallest effect
     worth having, whatever it says; without anchors (--no-report) that is `sesoi` or the metric's
     floor."""
-    metric: Literal["val/log_loss", "val/accuracy"] = "val/log_loss"
-    """What is optimised, at the last epoch."""
+    metric: str = "val/log_loss"
+    """What is optimised, at the last epoch: `val/log_loss`, `val/accuracy`, or `val/<name>` of a
+    metric that the task measures."""
     direction: Literal["minimize", "maximize"] = "minimize"
-    """Which way the metric is better."""
+    """Which way the metric is better; must be given for a metric of the task's."""
     sampler: Literal["tpe", "random"] | ClassPath = "tpe"
     """Optuna's sampler of the adaptive trials; `tpe` is TPE with `group=True`."""
     pruner: ClassPath | None = None
@@ -96,6 +113,17 @@ class SearchConfig(BaseModel):
     """Smallest effect worth having, in the metric's unit; null: 5% of full identity - plain."""
     seed: int = Field(default=0, ge=0)
     """Master seed of the study."""
+
+    @field_validator("metric")
+    @classmethod
+    def _on_validation(cls, metric: str) -> str:
+        if not _METRIC.fullmatch(metric):
+            raise ConfigError(
+                "search.metric must be 'val/log_loss', 'val/accuracy' or val/<name> of a metric "
+                f"that your task measures, got metric={metric!r}. "
+                f"{did_you_mean(metric, DIRECTIONS)}"
+            )
+        return metric
 
     @field_validator("workers")
     @classmethod
@@ -125,8 +153,13 @@ class StudyConfig(BaseModel):
     """A shipped data set."""
     space: dict[str, Any] = Field(default_factory=lambda: resolve_space({}))
     """The search space: `name` and its fields."""
-    recipe: Recipe = Field(default_factory=Recipe)
-    """How candidates are trained."""
+    task: ClassPath | None = None
+    """A subclass of `trainer.module.CandidateModule` with a loss, metrics or a head of its own, by
+    class path with its arguments; null: cross-entropy, log-loss and accuracy."""
+    recipe: SearchedRecipe = Field(default_factory=SearchedRecipe)
+    """How candidates are trained; `lr` and `weight_decay` may be ranges."""
+    constraints: Constraints = Field(default_factory=Constraints)
+    """What a network must not exceed to be trained."""
     search: SearchConfig = Field(default_factory=SearchConfig)
     """How the study searches."""
     storage: str = "journal"
@@ -159,6 +192,23 @@ class StudyConfig(BaseModel):
                 f"sqlite:///study.db, got storage={storage!r}."
             )
         return storage
+
+    @field_serializer("recipe")
+    def _with_ranges(self, recipe: SearchedRecipe) -> dict[str, Any]:
+        return recipe.to_config()
+
+    @field_validator("task")
+    @classmethod
+    def _plain_task(cls, task: ClassPath | None) -> ClassPath | None:
+        # Workers get the arguments as JSON, and a resumed study compares them.
+        try:
+            json.dumps(task.init_args if task else {}, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"task.init_args must be JSON values, got init_args={task and task.init_args!r} "
+                f"({error}). Put other values between quotes."
+            ) from None
+        return task
 
     @field_validator("space")
     @classmethod
@@ -207,8 +257,30 @@ def make_config(data: Mapping[str, Any]) -> StudyConfig:
 
 def _without_empty_sections(data: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out sections whose keys are all commented out, which YAML reads as null."""
-    sections = ("space", "recipe", "search", "wandb")
+    sections = ("space", "recipe", "constraints", "search", "wandb")
     return {key: value for key, value in data.items() if value is not None or key not in sections}
+
+
+def _check_metric(config: StudyConfig) -> None:
+    """Check that the metric can be measured, and that its direction is known."""
+    search = config.search
+    wanted = DIRECTIONS.get(search.metric)
+    if wanted is not None and search.direction != wanted:
+        raise ConfigError(
+            f"search.direction must be {wanted!r} for metric {search.metric!r}, got direction="
+            f"{search.direction!r}."
+        )
+    if wanted is None and config.task is None:
+        raise ConfigError(
+            f"search.metric must be one of {', '.join(DIRECTIONS)} without a task of your own, "
+            f"got metric={search.metric!r}. Name the module that measures it in task.class_path. "
+            f"{did_you_mean(search.metric, DIRECTIONS)}"
+        )
+    if wanted is None and "direction" not in search.model_fields_set:
+        raise ConfigError(
+            f"search.direction must be given for metric {search.metric!r} of your task, got none. "
+            "Write direction: minimize or direction: maximize."
+        )
 
 
 def _check_together(config: StudyConfig) -> None:
@@ -226,14 +298,11 @@ def _check_together(config: StudyConfig) -> None:
             f"search.launcher must be 'local', got launcher={search.launcher!r}. Workers on a "
             "Ray cluster are not supported yet; use nas.Objective on a shared storage."
         )
-    wanted = "minimize" if search.metric == "val/log_loss" else "maximize"
-    if search.direction != wanted:
-        raise ConfigError(
-            f"search.direction must be {wanted!r} for metric {search.metric!r}, got direction="
-            f"{search.direction!r}."
-        )
+    _check_metric(config)
     size = config.make_space().size
-    if search.duplicates == "replay" and search.trials > size:
+    # With ranges an architecture may be trained again by another recipe.
+    may_repeat = search.duplicates == "reseed" or config.recipe.ranges
+    if not may_repeat and search.trials > size:
         raise ConfigError(
             f"search.trials must be at most the number of architectures in the space, got trials="
             f"{search.trials} for {size} architectures. Ask for fewer, widen the space, or set "

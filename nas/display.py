@@ -44,6 +44,8 @@ class DisplaySources:
     """Counts the settled answers from the trials so far."""
     seconds_left: Callable[[Sequence[TrialRecord]], float]
     """Estimates the wall time to the end."""
+    metric: str = "val/log_loss"
+    """What the study optimises."""
 
 
 class Display:
@@ -194,8 +196,11 @@ class Display:
     def _epoch_text(self, metrics: EpochMetrics | None) -> str:
         if metrics is None:
             return "starting"
+        name = self._sources.metric.removeprefix("val/")
+        # A metric of the task's stands before the two that every study has.
+        own = f"{name} {metrics.more[name]:.3f}  " if name in metrics.more else ""
         return (
-            f"epoch {metrics.epoch}/{self._sources.num_epochs}  "
+            f"epoch {metrics.epoch}/{self._sources.num_epochs}  {own}"
             f"log-loss {metrics.val_log_loss:.3f}  {metrics.val_accuracy:6.1%}"
         )
 

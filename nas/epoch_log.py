@@ -33,6 +33,7 @@ class EpochLog:
             train_loss=metrics.train_loss,
             val_log_loss=metrics.val_log_loss,
             val_accuracy=metrics.val_accuracy,
+            **{f"val_{name}": value for name, value in metrics.more.items()},
         )
 
     def ended(self, record: TrialRecord) -> None:

@@ -79,7 +79,7 @@ def _request(
         mean=tuple(data.mean),
         std=tuple(data.std),
         facts=config.facts(),
-        recipe=config.recipe.model_dump(mode="json"),
+        recipe=config.recipe.resolve(chosen.recipe).model_dump(mode="json"),
         seed=chosen.seed,
         chosen=chosen,
         finalists=[record for record in repeats if record.source is Source.FINALIST],
@@ -90,6 +90,7 @@ def _request(
         metric=config.search.metric,
         direction=config.search.direction,
         space=config.space,
+        task=config.task and config.task.model_dump(mode="json"),
         test_images=data.test.images.numpy(),
         test_labels=data.test.labels.numpy(),
     )
@@ -99,10 +100,10 @@ def _choose(
     finalists: Sequence[TrialRecord], direction: Direction, of_trial: int | None
 ) -> TrialRecord:
     """Return the best run of the best finalist, or of the architecture of one trial."""
-    wanted = {r.spec_id for r in finalists if of_trial is None or r.of_trial == of_trial}
+    wanted = {r.training for r in finalists if of_trial is None or r.of_trial == of_trial}
     if not wanted:
         raise ExportError(_no_finalist(finalists, of_trial))
-    return best_finalist([r for r in finalists if r.spec_id in wanted], direction).chosen
+    return best_finalist([r for r in finalists if r.training in wanted], direction).chosen
 
 
 def _no_finalist(finalists: Sequence[TrialRecord], of_trial: int | None) -> str:
@@ -116,7 +117,7 @@ def _no_finalist(finalists: Sequence[TrialRecord], of_trial: int | None) -> str:
 
 
 def _equal_depth(repeats: Sequence[TrialRecord], chosen: TrialRecord) -> list[TrialRecord]:
-    """Runs of the network of the same depths with an identity in every block."""
+    """Runs of the network of the same depths with an identity in every block, by our recipe."""
     return [
         record
         for record in repeats
@@ -124,6 +125,7 @@ def _equal_depth(repeats: Sequence[TrialRecord], chosen: TrialRecord) -> list[Tr
         and record.spec is not None
         and chosen.spec is not None
         and record.spec.depths == chosen.spec.depths
+        and record.training[1:] == chosen.training[1:]
         and set(record.spec.kinds) == {Kind.IDENTITY}
     ]
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from optuna.exceptions import StorageInternalError
 
+from nas.allowed_rows import check_feasible
 from nas.callbacks import make_callbacks
 from nas.config import StudyConfig
 from nas.config_file import check_resume
 from nas.devices import list_gpus, plan_slots
 from nas.errors import RunFolderError, StorageError
 from nas.export.request import ExportResult
+from nas.latencies import limits_of
 from nas.open_study import OpenStudy, folder_of, open_study
+from nas.own_parts import check_own_parts
 from nas.run_folder import RunFolder
 from nas.storage import (
     check_journal_is_there,
@@ -54,6 +57,9 @@ def run_search(config: StudyConfig, root: Path, options: SearchOptions) -> RunFo
     slots = slots[: config.search.trials]
     if stored is not None:
         check_resume(stored, _as_stored(config))
+    check_own_parts(config)
+    if stored is None:
+        check_feasible(config, config.make_space(), limits_of(config, slots[0].device))
     with _own(folder, config) as study:
         folder.write_config(config)
         folder.write_environment([slot.label for slot in slots])
@@ -79,6 +85,7 @@ def export_trial(path: Path, number: int, out: Path | None = None) -> ExportResu
     wandb = resolve_wandb(with_stored(WandbSettings(), config.wandb))
     config = config.model_copy(update={"wandb": wandb})
     slots = plan_slots(config.search.workers, config.search.devices, list_gpus())
+    check_own_parts(config)
     with _own(folder, config) as study:
         return StudyRun(study, slots, SearchOptions()).export_trial(number, out)
 

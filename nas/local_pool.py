@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from nas.devices import Slot
 from nas.errors import TrainingError
@@ -58,13 +59,20 @@ class LocalPool:
         data: Name of the data set.
         checkpoint_folder: Where checkpoints lie.
         log_folder: Where each worker's output goes, `worker-<slot>.log`.
+        task: The user's own module: `class_path` and `init_args`.
     """
 
     def __init__(
-        self, slots: Sequence[Slot], data: str, checkpoint_folder: Path, log_folder: Path
+        self,
+        slots: Sequence[Slot],
+        data: str,
+        checkpoint_folder: Path,
+        log_folder: Path,
+        task: dict[str, Any] | None = None,
     ) -> None:
         self._slots = list(slots)
         self._data = data
+        self._task = task
         self._checkpoint_folder = checkpoint_folder
         self._log_folder = log_folder
         self._workers: list[_Worker] = []
@@ -178,6 +186,7 @@ class LocalPool:
             device=slot.device,
             num_threads=slot.num_threads,
             import_paths=[path or str(Path.cwd()) for path in sys.path],
+            task=self._task,
         )
         _send(connection, setup)
         return _Worker(slot=slot, process=process, connection=connection)

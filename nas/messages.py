@@ -28,6 +28,8 @@ class Setup:
     num_threads: int
     import_paths: list[str]
     """Where the owner finds modules, so that class paths mean the same in the worker."""
+    task: dict[str, Any] | None = None
+    """The user's own module: `class_path` and `init_args`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,16 @@ from pathlib import Path
 from nas.benefit import BenefitContext, settled
 from nas.config import StudyConfig
 from nas.display import Answers
-from nas.errors import TableError
-from nas.export import ExportResult, SearchCost
+from nas.errors import ExportError, TableError
+from nas.export import ExportResult, SearchCost, check_exportable
 from nas.exporting import export_winner, weights_key
 from nas.finalists import Ranking, best_finalist
+from nas.own_task import export_problem
 from nas.reporting import ReportInputs, WrittenReport, study_context, write_report
 from nas.run_folder import RunFolder
 from nas.timing import read_timing
 from nas.trials import Source, State, TrialRecord
+from search_spaces.spec import ArchitectureSpec, Kind
 from trainer.checkpoints import FolderCheckpoints
 
 
@@ -34,6 +36,8 @@ class Results:
         self.repeats: list[TrialRecord] = []
         self.report: WrittenReport | None = None
         self.export: ExportResult | None = None
+        self.no_export: str | None = None
+        """Why this study has no export, where it can have none."""
         self._environment = folder.read_environment()
         self._context = study_context(config, self.space, self._environment, folder.path)
 
@@ -98,12 +102,16 @@ class Results:
         """Write and prove the export; None where no trial is complete.
 
         Raises:
-            ExportError: The proof failed, or the weights are gone.
+            ExportError: The networks cannot be exported, the proof failed, or the weights are
+                gone.
         """
         if self.ranking(self.repeats) is None:
             return None
         if of_trial is not None:
             of_trial = self._retrained_as(of_trial)
+        problem = self.export_problem()
+        if problem is not None:
+            raise ExportError(problem)
         checkpoints = FolderCheckpoints(self.folder.checkpoints)
         self.export = export_winner(
             folder or self.folder.export,
@@ -120,11 +128,39 @@ class Results:
         )
         return self.export
 
+    def try_export(self) -> None:
+        """Write and prove the export, or remember why this study can have none.
+
+        Raises:
+            ExportError: The proof failed, or the weights are gone.
+        """
+        winner = self.winner(self.repeats)
+        self.no_export = self.export_problem(None if winner is None else winner.spec)
+        if self.no_export is None:
+            self.write_export()
+
+    def export_problem(self, spec: ArchitectureSpec | None = None) -> str | None:
+        """Say why networks of this study cannot be exported; None where they can.
+
+        Args:
+            spec: The network; None: a small one of the space.
+        """
+        task = self.config.task
+        spec = spec or self.space.uniform(self.space.anchor_depths[0], Kind.IDENTITY)
+        problem = task and export_problem(task.class_path, task.init_args, spec)
+        if problem is not None:
+            return problem
+        try:
+            check_exportable(spec)
+        except ExportError as error:
+            return str(error)
+        return None
+
     def _retrained_as(self, number: int) -> int:
         """Return the number under which a trial's architecture was retrained, which may differ."""
-        spec_ids = {record.spec_id for record in self.trials if record.number == number}
+        trainings = {record.training for record in self.trials if record.number == number}
         for record in self.repeats:
-            is_same = record.source is Source.FINALIST and record.spec_id in spec_ids
+            is_same = record.source is Source.FINALIST and record.training in trainings
             if is_same and record.of_trial is not None:
                 return record.of_trial
         return number
@@ -156,6 +192,8 @@ class Results:
             lines.append(f"report   {self.report.folder / 'report.html'}")
         if self.export is not None:
             lines.append(f"export   {self.export.folder} (proven in a fresh process)")
+        if self.no_export is not None:
+            lines.append(f"export   none: {self.no_export}")
         if not lines:
             lines.append(f"done     {self.folder.path}")
         return "\n".join(lines)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from nas.callbacks import Callback
+from nas.constraints import count_refused, describe_refused
 from nas.devices import Slot, describe_plan
 from nas.display import Answers, Display, DisplaySources
 from nas.epoch_log import EpochLog
 from nas.errors import ConfigError, ExportError
 from nas.export.request import ExportResult
 from nas.feed import Feed, Watchers
+from nas.latencies import limits_of
 from nas.local_pool import LocalPool
 from nas.open_study import OpenStudy
 from nas.owner import Owner
@@ -49,8 +51,9 @@ MakePool = Callable[[OpenStudy, list[Slot]], WorkerPool]
 
 def make_local_pool(study: OpenStudy, slots: list[Slot]) -> WorkerPool:
     """Make workers on this host."""
-    folder = study.folder
-    return LocalPool(slots, study.config.data, folder.checkpoints, folder.logs)
+    folder, config = study.folder, study.config
+    task = None if config.task is None else config.task.model_dump(mode="json")
+    return LocalPool(slots, config.data, folder.checkpoints, folder.logs, task)
 
 
 class StudyRun:
@@ -109,11 +112,19 @@ class StudyRun:
             )
 
         self._search = SearchFeed(
-            study.config, study.space, trials_of(study.search, "trial"), callbacks
+            study.config,
+            study.space,
+            trials_of(study.search, "trial"),
+            callbacks,
+            limits_of(study.config, self._slots[0].device, study.folder.path),
         )
         self._repeats = trials_of(study.repeats, "repeat")
         self._repeats.take_over()
         self._phases = Phases(study, self._search, self._repeats, self._results.winner)
+        if study.config.constraints.limits and not self._search.has_design:
+            self._price = replace(
+                self._price, num_randomised=0, num_adaptive=study.config.search.trials
+            )
 
     def run(self) -> None:
         """Print plan and price, train, write report and export."""
@@ -220,7 +231,7 @@ class StudyRun:
         if self._options.with_export:
             self._board.write()
             with self._timing.measure("export"):
-                self._results.write_export()
+                self._results.try_export()
             self._results.drop_spare_weights()
         with self._timing.measure("wandb.summary"):
             self._wandb.summary(self._results)
@@ -228,6 +239,8 @@ class StudyRun:
             self._print(self._describe_looks())
         self._print("")
         self._print(self._results.conclusion())
+        for line in self._describe_limits():
+            self._print(f"limits   {line}")
 
     def _print_plan(self) -> None:
         folder = self._study.folder.path
@@ -236,15 +249,41 @@ class StudyRun:
         self._print(f"study    {self._study.config.name} in {folder}")
         self._print(f"devices  {describe_plan(self._slots)}")
         lines = self._price.describe().splitlines()
+        if self._study.config.recipe.ranges:
+            self._print(f"recipe   {self._study.config.recipe.describe_ranges()}")
+        if limits := self._study.config.constraints.limits:
+            said = ", ".join(f"{name} {limit:,.6g}" for name, limit in limits.items())
+            self._print(f"limits   {said}{self._describe_missing_design()}")
         self._print(f"price    {lines[0]}")
         for line in lines[1:]:
             self._print(f"         {line}")
+        problem = self._results.export_problem() if self._options.with_export else None
+        if problem is not None:
+            # Said now, since it is too late at the end.
+            self._print(f"export   none: {problem}")
         if resumed:
             self._print(
                 f"resume   {self._search.num_counted} trials are done, "
                 f"{len(self._search.trials.retries)} go on from their checkpoints, "
                 f"{max(left, 0)} to go"
             )
+
+    def _describe_missing_design(self) -> str:
+        """Say where the constraints leave nothing of the design, before anything is trained."""
+        if self._search.has_design or not self._study.config.search.design_share:
+            return ""
+        depths = "-".join(map(str, self._study.space.deepest))
+        return (
+            f"; no network of the design ({depths} blocks per stage) is within them: all trials "
+            "are adaptive, and there is no skip map"
+        )
+
+    def _describe_limits(self) -> list[str]:
+        """Say what the constraints have kept from being trained."""
+        ended = self._search.trials.ended
+        return describe_refused(
+            count_refused(ended), sum(record.rows_left_out for record in ended)
+        )
 
     def _display_sources(self) -> DisplaySources:
         search = self._study.config.search
@@ -260,6 +299,7 @@ class StudyRun:
             direction=search.direction,
             answers=self._count_answers,
             seconds_left=left,
+            metric=search.metric,
         )
 
     def _count_answers(self, ended: Sequence[TrialRecord]) -> Answers | None:

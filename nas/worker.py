@@ -59,12 +59,16 @@ def main(descriptor: int) -> None:
     # Imported after the thread count is known and paths are set; these take seconds.
     import torch
 
+    from nas.own_task import load_task
     from trainer.datasets import load_data
+    from trainer.module import CandidateModule
     from trainer.recipe import Recipe
     from trainer.train import train
 
     torch.set_num_threads(setup.num_threads)
     data = load_data(setup.data)
+    task = setup.task
+    module_class = load_task(task["class_path"]) if task else CandidateModule
     checkpoints = FolderCheckpoints(Path(setup.checkpoint_folder))
     progress = OwnerProgress(connection, answers)
     ready = Ready(pid=os.getpid(), device=setup.device, setup_seconds=time.monotonic() - started)
@@ -81,6 +85,8 @@ def main(descriptor: int) -> None:
             device=setup.device,
             test=work.test,
             keep_weights=work.keep_weights,
+            module_class=module_class,
+            module_args=task["init_args"] if task else None,
         )
         connection.send_bytes(encode(WorkDone(outcomes=outcomes)))
 

@@ -1,6 +1,7 @@
 """Lightning's checkpoints in a store of bytes by key."""
 
 import io
+import zipfile
 from typing import Any
 
 import torch
@@ -53,5 +54,16 @@ def checkpoint_to_bytes(checkpoint: dict[str, Any]) -> bytes:
 
 
 def checkpoint_from_bytes(data: bytes) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU: tensors and plain data only, no code is run."""
+    """Read a checkpoint onto the CPU: tensors and plain data only, no code is run.
+
+    Raises:
+        ValueError: A part of it is damaged, which torch does not look for.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(
+            f"A checkpoint must have the checksums that it was saved with, got a damaged "
+            f"{damaged!r}. Train without it to start afresh."
+        )
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

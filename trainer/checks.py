@@ -1,6 +1,8 @@
 """What is checked before any candidate is trained."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -47,6 +49,27 @@ def check_store(checkpoints: CheckpointStore | None, *, keep_weights: bool) -> N
             "train: keep_weights needs a store, got keep_weights=True and checkpoints=None. "
             "Give checkpoints, such as FolderCheckpoints(folder)."
         )
+
+
+def check_module_args(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as JSON gives them back, so that any process gets the same.
+
+    Raises:
+        UserError: They are no JSON values, or have names that `train` gives itself.
+    """
+    for name in ("spec", "recipe", "seed"):
+        if name in arguments:
+            raise UserError(
+                f"train: module_args must not hold {name!r}, which every candidate gets of its "
+                f"own, got {name}={arguments[name]!r}. Leave it out."
+            )
+    try:
+        return json.loads(json.dumps(dict(arguments), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"train: module_args must be JSON values, got {dict(arguments)!r} ({error}). Give "
+            "numbers, text, lists and mappings, and make the rest in the module."
+        ) from None
 
 
 def parse_device(name: str) -> torch.device:

@@ -1,6 +1,6 @@
 """What comes out of training a candidate: frozen results with units; no torch here."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +34,14 @@ class EpochMetrics:
     """Learning rate at the end of the epoch."""
     seconds: float
     """Wall time of the epoch, validation included."""
+    more: dict[str, float] = field(default_factory=dict)
+    """What the module measured beside these on the validation split, such as `macro_f1`; values
+    that are not finite are left out."""
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """All that was measured on the validation split, by name (`log_loss`, `accuracy`, ...)."""
+        return {"log_loss": self.val_log_loss, "accuracy": self.val_accuracy, **self.more}
 
 
 class Reason(StrEnum):
@@ -76,6 +84,8 @@ class Measurement:
     """Nats; only where the test split was asked for."""
     test_accuracy: float | None = None
     """In [0, 1]; only where the test split was asked for."""
+    test_more: dict[str, float] = field(default_factory=dict)
+    """Like `EpochMetrics.more`, on the test split; only where it was asked for."""
 
     @property
     def last(self) -> EpochMetrics:

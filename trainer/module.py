@@ -62,7 +62,8 @@ class CandidateModule(pl.LightningModule):
 
     Logs `train/loss`, `val/log_loss`, `val/accuracy`, `test/log_loss` and `test/accuracy`, once
     per epoch. To change a part, subclass and override `build_network` (another head),
-    `training_loss` or `make_metrics`; what else Lightning offers can be overridden as usual.
+    `training_loss` or `make_metrics`; what else Lightning offers can be overridden as usual. A
+    study takes the subclass under its key `task`; further arguments of `__init__` are JSON values.
     Clipping and precision of the recipe are the Trainer's business.
 
     Args:
@@ -97,7 +98,8 @@ class CandidateModule(pl.LightningModule):
     def make_metrics(self) -> MetricCollection:
         """Return what is measured on logits (N, K) and labels (N,) of validation and test.
 
-        `train` needs `accuracy` and `log_loss`; more may be added.
+        `train` needs `accuracy` and `log_loss`. More may be added, each one number, named with
+        letters, digits and underscores; a study can optimise them.
         """
         accuracy = MulticlassAccuracy(self.spec.num_classes, average="micro", validate_args=False)
         return MetricCollection(

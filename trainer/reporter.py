@@ -1,16 +1,19 @@
 """The Lightning callback between one training and its owner: history, checkpoint, verdict."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from trainer.checkpoints import CheckpointStore
 from trainer.measurement import EpochMetrics
 from trainer.progress import Progress, Verdict
+from trainer.seeding import child_seed
 
 NEEDED_METRICS = ("train/loss", "val/log_loss", "val/accuracy")
 
@@ -74,6 +77,13 @@ class EpochReporter(Checkpoint):
         """Start the clock of the first epoch."""
         self._epoch_started = time.perf_counter()
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch's global state, which a module of the user's may draw from, as by dropout.
+
+        By epoch, so that a resumed training draws the same.
+        """
+        torch.manual_seed(child_seed(self.identity["seed"], "global", trainer.current_epoch))
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the epoch, make it safe, and ask whether to go on.
 
@@ -98,7 +108,7 @@ class EpochReporter(Checkpoint):
         values = logged(trainer, NEEDED_METRICS)
         for name in ("train/loss", "val/log_loss"):
             # One look per epoch: reading a value waits for the device.
-            if not abs(values[name]) < float("inf"):
+            if not math.isfinite(values[name]):
                 raise DivergedError(
                     f"Epoch {len(self.history) + 1}: the loss must be finite, got "
                     f"{name}={values[name]}. Lower the learning rate or lengthen the warm-up."
@@ -110,6 +120,7 @@ class EpochReporter(Checkpoint):
             val_accuracy=values["val/accuracy"],
             lr=float(trainer.optimizers[0].param_groups[0]["lr"]),
             seconds=time.perf_counter() - self._epoch_started,
+            more=logged_beside(trainer, "val/"),
         )
 
 
@@ -127,3 +138,20 @@ def logged(trainer: pl.Trainer, names: Sequence[str]) -> dict[str, float]:
             f"{', '.join(missing)}. Keep the hooks of CandidateModule, or log them yourself."
         )
     return {name: float(found[name]) for name in names}
+
+
+def logged_beside(trainer: pl.Trainer, prefix: str) -> dict[str, float]:
+    """Return what the module logged under `prefix` beside log-loss and accuracy.
+
+    Values that are not finite are left out: a mean over no image is no result.
+
+    Args:
+        trainer: Knows what was logged.
+        prefix: The split with its slash, `val/` or `test/`; names are returned without it.
+    """
+    found = {
+        name.removeprefix(prefix): float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(prefix) and name.removeprefix(prefix) not in ("log_loss", "accuracy")
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -1,6 +1,7 @@
 """Whether a stored checkpoint is one of the training at hand."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from trainer.checkpoint_io import checkpoint_from_bytes
@@ -15,7 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 def training_identity(
-    candidate: Candidate, recipe: Recipe, data: ImageData, module_class: type[CandidateModule]
+    candidate: Candidate,
+    recipe: Recipe,
+    data: ImageData,
+    module_class: type[CandidateModule],
+    module_args: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return plain data that differs where the training would differ."""
     return {
@@ -24,6 +29,7 @@ def training_identity(
         "recipe": recipe.model_dump(mode="json"),
         "data": f"{data.facts.name}, split {data.facts.split_seed}",
         "module": f"{module_class.__module__}.{module_class.__qualname__}",
+        "module_args": dict(module_args),
     }
 
 
@@ -39,7 +45,7 @@ def can_resume(reporter: EpochReporter, checkpoints: CheckpointStore | None) -> 
     try:
         state = checkpoint_from_bytes(data)
         found = state["callbacks"][reporter.state_key]["identity"]
-        differing = [k for k, value in reporter.identity.items() if found[k] != value]
+        differing = [k for k, value in reporter.identity.items() if found.get(k) != value]
     except Exception as error:  # noqa: BLE001 - bytes can be damaged in any way
         problem = f"it is damaged ({type(error).__name__})"
     else:

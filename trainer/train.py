@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors.torch import save as to_safetensors
 from search_spaces.complexity import complexity
 from trainer.checkpoint_io import KeyedCheckpointIO
 from trainer.checkpoints import CheckpointStore
-from trainer.checks import check_candidates, check_store, parse_device
+from trainer.checks import check_candidates, check_module_args, check_store, parse_device
 from trainer.datasets import ImageData
 from trainer.evidence import gradient_norms
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
@@ -31,8 +31,9 @@ from trainer.module import CandidateModule
 from trainer.progress import Progress, Unattended
 from trainer.quiet import quiet_lightning
 from trainer.recipe import Recipe
-from trainer.reporter import DivergedError, EpochReporter, logged
+from trainer.reporter import DivergedError, EpochReporter, logged, logged_beside
 from trainer.resume import can_resume, training_identity
+from trainer.seeding import child_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class _Setting:
     test: bool
     keep_weights: bool
     module_class: type[CandidateModule]
+    module_args: Mapping[str, Any]
 
 
 def train(
@@ -60,6 +62,7 @@ def train(
     test: bool = False,
     keep_weights: bool = False,
     module_class: type[CandidateModule] = CandidateModule,
+    module_args: Mapping[str, Any] | None = None,
 ) -> list[Measurement | Failure]:
     """Train candidates and return their outcomes, in order.
 
@@ -80,11 +83,13 @@ def train(
         keep_weights: Whether to save the final weights, safetensors bytes of the network's
             `state_dict`, to `checkpoints` under `<key>-weights`.
         module_class: A subclass for another loss, head or metrics.
+        module_args: Further arguments of `module_class`, by name; JSON values.
 
     Raises:
         UserError: The arguments do not fit together; nothing was trained.
         Exception: Whatever `progress` or `checkpoints` raise; they are not the candidate's fault.
     """
+    arguments = check_module_args(module_args or {})
     setting = _Setting(
         recipe=recipe,
         data=data,
@@ -94,16 +99,21 @@ def train(
         test=test,
         keep_weights=keep_weights,
         module_class=module_class,
+        module_args=arguments,
     )
     check_candidates(candidates, data.facts)
     check_store(checkpoints, keep_weights=keep_weights)
-    with quiet_lightning():
+    # What modules of the user's draw from torch's global state is seeded, and the state put back.
+    devices = [] if setting.device.type == "cpu" else [setting.device]
+    with quiet_lightning(), torch.random.fork_rng(devices=devices):
         return [_train_alone(candidate, setting) for candidate in candidates]
 
 
 def _train_alone(candidate: Candidate, setting: _Setting) -> Measurement | Failure:
     started = time.perf_counter()
-    identity = training_identity(candidate, setting.recipe, setting.data, setting.module_class)
+    identity = training_identity(
+        candidate, setting.recipe, setting.data, setting.module_class, setting.module_args
+    )
     reporter = EpochReporter(candidate.key, identity, setting.progress, setting.checkpoints)
     try:
         return _attempt(candidate, setting, reporter, started)
@@ -134,10 +144,12 @@ def _attempt(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     batches = DeviceBatches(data.train, setting.recipe.batch_size, seed=candidate.seed)
+    torch.manual_seed(child_seed(candidate.seed, "global"))
     module = setting.module_class(
         spec=candidate.spec.to_dict(),
         recipe=setting.recipe.model_dump(mode="json"),
         seed=candidate.seed,
+        **setting.module_args,
     )
     resumes = can_resume(reporter, setting.checkpoints)
     if not resumes:
@@ -147,9 +159,11 @@ def _attempt(
     trainer = _new_trainer(setting, reporter)
     _fit(trainer, module, batches, setting, candidate.key if resumes else None)
     tested: dict[str, float] = {}
+    tested_more: dict[str, float] = {}
     if setting.test:
         trainer.test(module, DeviceBatches(data.test, EVAL_BATCH_SIZE), verbose=False)
         tested = logged(trainer, ("test/log_loss", "test/accuracy"))
+        tested_more = logged_beside(trainer, "test/")
     if setting.keep_weights and setting.checkpoints is not None:
         setting.checkpoints.save(f"{candidate.key}-weights", _weights(module))
     size = complexity(candidate.spec)
@@ -170,6 +184,7 @@ def _attempt(
         path="alone",
         test_log_loss=tested.get("test/log_loss"),
         test_accuracy=tested.get("test/accuracy"),
+        test_more=tested_more,
     )
 
 

@@ -1,10 +1,11 @@
+from datetime import date
 from typing import Any, ClassVar
 
 import pytest
 
 from nas.config import RESUMABLE, make_config
-from nas.config_file import nested
-from nas.errors import ConfigError
+from nas.config_file import check_resume, nested
+from nas.errors import ConfigError, ResumeError
 from search_spaces.errors import UserError
 
 
@@ -54,7 +55,11 @@ def test_section_without_keys_is_the_default() -> None:
     ("key", "value", "message"),
     [
         # Unknown keys, with the nearest.
-        ("serch.trials", 3, "Unknown key 'serch'. Did you mean 'search'? Known: data, name,"),
+        (
+            "serch.trials",
+            3,
+            "Unknown key 'serch'. Did you mean 'search'? Known: constraints, data",
+        ),
         ("search.trails", 3, "Unknown key 'search.trails'. Did you mean 'search.trials'?"),
         ("recipe.epoch", 3, "Unknown key 'recipe.epoch'. Did you mean 'recipe.epochs'?"),
         ("wandb.projct", "a", "Unknown key 'wandb.projct'. Did you mean 'wandb.project'?"),
@@ -71,7 +76,19 @@ def test_section_without_keys_is_the_default() -> None:
             "'search.callbacks.0.class_path'?",
         ),
         # Words.
-        ("search.metric", "val/acc", "must be 'val/log_loss' or 'val/accuracy', got metric='val"),
+        (
+            "search.metric",
+            "val/acuracy",
+            "must be one of val/log_loss, val/accuracy without a task of your own, got metric="
+            "'val/acuracy'. Name the module that measures it in task.class_path. Did you mean "
+            "'val/accuracy'?",
+        ),
+        (
+            "search.metric",
+            "accuracy",
+            "must be 'val/log_loss', 'val/accuracy' or val/<name> of a metric that your task "
+            "measures, got metric='accuracy'. Did you mean 'val/accuracy'?",
+        ),
         ("search.mode", "effect", "got mode='effect'. Did you mean 'effects'?"),
         ("search.until", "setled", "search.until must be 'settled', got until='setled'. Did you"),
         ("search.goal", "zzz", "search.goal must be 'best', 'map' or 'both', got goal='zzz'."),
@@ -98,10 +115,18 @@ def test_section_without_keys_is_the_default() -> None:
         ("recipe.lr", "fast", "recipe.lr must be a number, got lr='fast'."),
         ("recipe.momentum", 1, "recipe.momentum must be < 1, got momentum=1."),
         ("recipe.nesterov", "maybe", "recipe.nesterov must be true or false, got nesterov='m"),
-        ("space.min_blocks", 0, "space.min_blocks: Input should be greater than or equal to 1"),
+        ("space.min_blocks", 0, "space.min_blocks must be an int >= 1 or a list of such, one"),
         # Forms.
         ("recipe", 3, "recipe must be a mapping of keys and values, got recipe=3."),
         ("space", 3, "space must be a mapping of keys and values, got space=3."),
+        ("task", "my_task.Focal", "task must be a mapping of keys and values, got task='my_task."),
+        ("task", {"init_args": {}}, "Key 'task.class_path' must be given, got none."),
+        (
+            "task",
+            {"class_path": "a.B", "init_args": {"day": date(2026, 1, 31)}},
+            "task.init_args must be JSON values, got init_args={'day': datetime.date(2026, 1, 31)}"
+            " (Object of type date is not JSON serializable). Put other values between quotes.",
+        ),
         ("search.pruner", "asha", "search.pruner must be a mapping of keys and values, got pru"),
         ("search.callbacks", 3, "search.callbacks must be a list, got callbacks=3."),
         ("search.callbacks", [3], "search.callbacks.0 must be a mapping of keys and values, got"),
@@ -177,3 +202,36 @@ def test_what_may_differ_on_resume_are_keys_that_exist() -> None:
         for part in name.split("."):
             assert part in found
             found = found[part]
+
+
+class TestOwnTask:
+    TASK: ClassVar[dict[str, Any]] = {"class_path": "my_task.Focal", "init_args": {"gamma": 2.0}}
+    F1: ClassVar[dict[str, Any]] = {"metric": "val/macro_f1", "direction": "maximize"}
+
+    def test_its_metric_may_be_optimised(self) -> None:
+        config = make_config({"task": self.TASK, "search": self.F1})
+        assert config.task is not None
+        assert (config.task.class_path, config.search.metric) == ("my_task.Focal", "val/macro_f1")
+        assert make_config(config.to_dict()) == config
+
+    def test_its_metric_needs_a_direction(self) -> None:
+        with pytest.raises(
+            ConfigError,
+            match=r"search\.direction must be given for metric 'val/macro_f1' of your task, got none",
+        ):
+            make_config({"task": self.TASK, "search": {"metric": "val/macro_f1"}})
+
+    def test_usual_metrics_keep_their_direction(self) -> None:
+        with pytest.raises(ConfigError, match="must be 'maximize' for metric 'val/accuracy'"):
+            make_config({"task": self.TASK, "search": {"metric": "val/accuracy"}})
+
+    def test_it_is_part_of_what_a_study_is(self) -> None:
+        config = make_config({"task": self.TASK})
+        assert config.fixed()["task"] == self.TASK
+        with pytest.raises(
+            ResumeError, match=r"was started with task=\{'class_path': 'my_task.Fo"
+        ):
+            check_resume(config, make_config({}))
+        other = {"class_path": "my_task.Focal", "init_args": {"gamma": 1.0}}
+        with pytest.raises(ResumeError, match=r"got task=.*'gamma': 1.0"):
+            check_resume(config, make_config({"task": other}))

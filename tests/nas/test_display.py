@@ -197,3 +197,13 @@ def test_a_failure_says_why_at_once_but_not_for_ever(stream: io.StringIO) -> Non
             display.ended(replace(record, reason="error", message="depth must be 1\nor 2"))
     said = re.findall(r"trial \d failed \(error\): depth must be 1 or 2", stream.getvalue())
     assert len(said) == 5
+
+
+def test_metric_of_the_task_stands_before_the_usual_ones() -> None:
+    terminal = Terminal()
+    with display_on(terminal, metric="val/f1") as display:
+        running = make_record(4, state=State.RUNNING)
+        display.started(running)
+        display.epoch(running, replace(make_metrics(2, 0.5), more={"f1": 0.75}))
+        display.tick()
+    assert "epoch 2/8  f1 0.750  log-loss 0.500" in terminal.getvalue()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from nas.epoch_log import EpochLog
@@ -31,6 +32,14 @@ def test_life_of_a_trial_is_three_kinds_of_lines(tmp_path: Path) -> None:
         {"event": "epoch", **about, **epoch},
         {"event": "end", **about, "state": "failed", "reason": "lost"},
     ]
+
+
+def test_metrics_of_the_task_stand_beside_the_others(tmp_path: Path) -> None:
+    log = EpochLog(tmp_path / "epochs.jsonl")
+    log.epoch(make_record(4), replace(make_metrics(1, 0.5), more={"f1": 0.25}))
+    log.close()
+    [line] = lines(tmp_path / "epochs.jsonl")
+    assert (line["val_log_loss"], line["val_f1"]) == (0.5, 0.25)
 
 
 def test_lines_are_on_disk_at_once_and_the_next_owner_appends(tmp_path: Path) -> None:

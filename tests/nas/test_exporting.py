@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nas.config import make_config
+from nas.config_file import merge
 from nas.errors import ExportError
 from nas.export import SearchCost
 from nas.exporting import export_winner, weights_key
@@ -104,3 +106,31 @@ def test_the_finalist_of_a_trial_can_be_exported_beside_its_rival(tmp_path: Path
     export(tmp_path, [*FINALISTS[:2], chosen, ANCHOR], of_trial=9)
     assert spec.code in (tmp_path / "export" / "card.md").read_text()
     assert (tmp_path / "export" / "model.safetensors").is_file()
+
+
+def test_rival_of_an_export_was_trained_by_the_same_recipe(tmp_path: Path) -> None:
+    spec = FINALISTS[2].spec
+    assert spec is not None
+    config = make_config(
+        merge(CONFIG.to_dict(), {"recipe": {"lr": {"low": 0.01, "high": 0.1}, "epochs": 1}})
+    )
+    recipe = config.recipe.resolve({"lr": 0.05})
+    candidate = Candidate(key="repeat-0002", spec=spec, seed=2)
+    store = FolderCheckpoints(tmp_path / "checkpoints")
+    [trained] = train(
+        [candidate], recipe, load_data("digits"), checkpoints=store, test=True, keep_weights=True
+    )
+    assert isinstance(trained, Measurement)
+    assert trained.test_accuracy is not None
+    chosen = replace(
+        FINALISTS[2],
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        metrics={**FINALISTS[2].metrics, "test_accuracy": trained.test_accuracy},
+    )
+    rival = replace(ANCHOR, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    for repeats, is_compared in (([chosen, ANCHOR], False), ([chosen, rival], True)):
+        export_winner(tmp_path / "export", config, repeats, store, COST, {}, of_trial=9)
+        card = (tmp_path / "export" / "card.md").read_text()
+        assert ("Not both were trained on fresh seeds" not in card) == is_compared
+        assert "peak learning rate 0.05" in card

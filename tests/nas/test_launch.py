@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from optuna.exceptions import StorageInternalError
 
-from nas.config import StudyConfig
+from nas.config import StudyConfig, make_config
+from nas.config_file import merge
 from nas.errors import ConfigError, ResumeError, RunFolderError, StorageError
 from nas.launch import explain_trouble, remove_drafts, run_search, sigterm_as_interrupt
 from nas.run_folder import RunFolder
@@ -148,3 +149,17 @@ def test_half_written_checkpoints_and_exports_go(tmp_path: Path) -> None:
     left = sorted(path.name for path in folder.checkpoints.iterdir())
     assert left == ["repeat-0000-weights.ckpt", "trial-0001.ckpt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "export"]
+
+
+def test_limits_that_allow_nothing_are_told_before_the_study_exists(tmp_path: Path) -> None:
+    limited = make_config(merge(tiny_config().to_dict(), {"constraints": {"max_layers": 5}}))
+    with pytest.raises(ConfigError, match="the smallest layers found is 8"):
+        run_search(limited, tmp_path, OPTIONS)
+    assert not (tmp_path / "tiny" / "config.yaml").exists()
+
+
+def test_constraints_are_part_of_what_a_study_is(tmp_path: Path) -> None:
+    write_study(tmp_path, tiny_config())
+    limited = make_config(merge(tiny_config().to_dict(), {"constraints": {"max_layers": 12}}))
+    with pytest.raises(ResumeError, match=r"with constraints.max_layers=None, got .*=12"):
+        run_search(limited, tmp_path, OPTIONS)

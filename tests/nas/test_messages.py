@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,14 @@ SPEC = preset("resnet-20")
             num_threads=1,
             import_paths=["/a", "/b c"],
         ),
+        Setup(
+            checkpoint_folder="/a/b",
+            data="digits",
+            device="cpu",
+            num_threads=1,
+            import_paths=[],
+            task={"class_path": "my_task.Focal", "init_args": {"gamma": 2.0}},
+        ),
         Work(
             candidates=[Candidate(key="trial-0001", spec=SPEC, seed=2**40)],
             recipe={"epochs": 2, "lr": 0.1, "gradient_clip_norm": None},
@@ -32,11 +41,23 @@ SPEC = preset("resnet-20")
         Answer(key="trial-0001", verdict=Verdict.STOP),
         Ready(pid=7, device="cpu", setup_seconds=1.5),
         EpochDone(key="trial-0001", metrics=make_metrics(1, 0.1 + 0.2)),
+        EpochDone(key="trial-0001", metrics=replace(make_metrics(1, 0.5), more={"f1": 0.1})),
         WorkDone(outcomes=[make_measurement(SPEC, 1.0, 0.1), make_failure(SPEC)]),
         WorkDone(outcomes=[make_measurement(SPEC, math.inf)]),
         WorkDone(outcomes=[make_failure(SPEC, message='a "quoted"\nline: café')]),
     ],
-    ids=["setup", "work", "answer", "ready", "epoch", "done", "infinite", "odd text"],
+    ids=[
+        "setup",
+        "own task",
+        "work",
+        "answer",
+        "ready",
+        "epoch",
+        "own metric",
+        "done",
+        "infinite",
+        "odd text",
+    ],
 )
 def test_message_arrives_as_it_was_sent(message: Message) -> None:
     data = encode(message)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.config import StudyConfig
+from nas.config import StudyConfig, make_config
 from nas.display import Answers
 from nas.errors import ExportError
 from nas.exporting import weights_key
@@ -144,3 +144,44 @@ def test_a_folder_without_an_environment_still_has_results(
     results = Results(RunFolder(tmp_path), CONFIG)
     assert results.versions == {}
     assert results.num_workers == 1
+
+
+def test_networks_of_a_task_with_a_head_of_its_own_are_not_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results_task.py").write_text(
+        "from trainer.module import CandidateModule\n"
+        "class Loss(CandidateModule):\n"
+        "    def training_loss(self, logits, labels):\n"
+        "        return logits.square().mean()\n"
+        "class Head(CandidateModule):\n"
+        "    def forward(self, images):\n"
+        "        return 2 * self.network(images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    results = made(tmp_path / "study")
+    results.config = make_config(CONFIG.to_dict() | {"task": {"class_path": "results_task.Loss"}})
+    assert results.export_problem() is None
+    results.config = make_config(CONFIG.to_dict() | {"task": {"class_path": "results_task.Head"}})
+    results.try_export()
+    assert "got the network of task='results_task.Head'" in str(results.no_export)
+    assert results.conclusion().splitlines()[-1] == f"export   none: {results.no_export}"
+    with pytest.raises(ExportError, match="An export needs the network that the architecture"):
+        results.write_export()
+
+
+def test_a_block_that_no_export_can_hold_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results_helper.py").write_text("")
+    (tmp_path / "results_block.py").write_text(
+        "import results_helper\n"
+        "from search_spaces.blocks import BasicBranch\n"
+        "class Block(BasicBranch):\n"
+        "    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    space = CONFIG.space | {"block": {"class_path": "results_block.Block"}}
+    config = make_config(CONFIG.to_dict() | {"space": space})
+    results = Results(RunFolder(tmp_path / "study"), config)
+    assert "got an import of 'results_helper'" in str(results.export_problem())

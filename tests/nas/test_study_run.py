@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nas.config import StudyConfig
+from nas.config import StudyConfig, make_config
+from nas.config_file import merge
 from nas.devices import Slot
 from nas.display import Answers
 from nas.errors import ConfigError, ExportError
@@ -304,3 +305,24 @@ def test_an_enqueued_mistake_is_in_the_report_as_a_failure(tmp_path: Path) -> No
     table = (tmp_path / "report" / "trials.csv").read_text().splitlines()
     assert sum("failed" in line for line in table) == 1
     assert len(table) == 4
+
+
+def test_plan_says_what_is_limited_and_searched_and_the_end_what_was_refused(
+    tmp_path: Path,
+) -> None:
+    changes = {
+        "constraints": {"max_params": 1600, "max_layers": 20},
+        "recipe": {"lr": {"low": 0.03, "high": 0.3}},
+    }
+    config = make_config(merge(tiny_config(trials=12).to_dict(), changes))
+    _, said = run_study(tmp_path, config, report=False)
+    lines = said.splitlines()
+    assert (
+        "recipe   lr from 0.03 to 0.3 in adaptive trials, 0.0949 in design rows and anch" in said
+    )
+    assert "limits   max_params 1,600, max_layers 20; no network of the design (2-2-2 bloc" in said
+    assert "price    0 randomised trials at 14 layers for the skip map, 12 adaptive trials" in said
+    assert re.fullmatch(
+        r"limits   \d+ proposals? exceeded max_params and cost no training", lines[-1]
+    )
+    assert sources(tmp_path) == {"adaptive": 12}

@@ -3,7 +3,11 @@ import io
 import pytest
 import torch
 
-from trainer.checkpoint_io import KeyedCheckpointIO
+from trainer.checkpoint_io import (
+    KeyedCheckpointIO,
+    checkpoint_from_bytes,
+    checkpoint_to_bytes,
+)
 from trainer.checkpoints import FolderCheckpoints
 
 
@@ -42,3 +46,12 @@ def test_a_checkpoint_runs_no_code(store):
     store.save("trial-1", buffer.getvalue())
     with pytest.raises(Exception, match="Weights only load failed"):
         KeyedCheckpointIO(store).load_checkpoint("trial-1", weights_only=False)
+
+
+def test_a_damaged_tensor_is_told(store):
+    checkpoint = checkpoint_to_bytes({"weights": torch.full((512,), 1.5)})
+    wrong = checkpoint.replace(torch.full((8,), 1.5).numpy().tobytes(), bytes(32), 1)
+    with pytest.raises(
+        ValueError, match=r"must have the checksums .* got a damaged 'archive/data"
+    ):
+        checkpoint_from_bytes(wrong)

@@ -33,3 +33,18 @@ def test_an_unknown_device_is_refused(candidate, recipe, digits, device):
 
 def test_a_device_has_an_index_where_it_needs_one():
     assert parse_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": 3}, "must not hold 'seed', which every candidate gets of its own, got seed=3"),
+        ({"weights": {1, 2}}, r"must be JSON values, got {'weights': {1, 2}} \(Object of type"),
+        ({"gamma": float("nan")}, "must be JSON values, got {'gamma': nan}"),
+    ],
+)
+def test_arguments_of_a_module_are_plain_and_its_own(
+    candidate, recipe, digits, arguments, message
+):
+    with pytest.raises(UserError, match=message):
+        train([candidate], recipe, digits, module_args=arguments)

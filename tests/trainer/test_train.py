@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load as from_safetensors
 from torch.nn import functional
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
 from search_spaces import Kind, build_candidate, complexity
 from trainer import (
@@ -28,6 +30,32 @@ class Squared(CandidateModule):
 
     def training_loss(self, logits, labels):
         return (logits.softmax(1) - functional.one_hot(labels, 10)).square().sum(1).mean()
+
+
+class Margin(CandidateModule):
+    """Another metric, another loss with an argument, and dropout, which draws at random."""
+
+    def __init__(self, spec, recipe, seed, weight=1.0, names=()):
+        super().__init__(spec, recipe, seed)
+        self.weight = weight
+
+    def training_loss(self, logits, labels):
+        return self.weight * super().training_loss(functional.dropout(logits, 0.5), labels)
+
+    def make_metrics(self):
+        metrics = super().make_metrics()
+        metrics.add_metrics({"top2": MulticlassAccuracy(10, top_k=2), "never": Never()})
+        return metrics
+
+
+class Never(Metric):
+    """A metric without a value, such as a mean over no image."""
+
+    def update(self, logits, labels):
+        pass
+
+    def compute(self):
+        return torch.tensor(float("nan"))
 
 
 class Mute(CandidateModule):
@@ -248,25 +276,35 @@ def test_a_damaged_checkpoint_is_logged_and_trained_over(
     assert len(progress.calls) == 3
 
 
-@pytest.mark.parametrize("differs", ["seed", "spec", "recipe", "module"])
+@pytest.mark.parametrize("differs", ["seed", "spec", "recipe", "module", "module_args"])
 def test_a_checkpoint_of_another_training_is_logged_and_trained_over(
     candidate, recipe, digits, store, make_spec, caplog, differs
 ):
-    other, other_recipe, module = candidate, recipe, CandidateModule
+    other, other_recipe, module, args = candidate, recipe, CandidateModule, {}
     if differs == "seed":
         other = Candidate(key="trial-0", spec=candidate.spec, seed=99)
     elif differs == "spec":
         other = Candidate(key="trial-0", spec=make_spec(Kind.NONE), seed=11)
     elif differs == "recipe":
         other_recipe = recipe.model_copy(update={"lr": 0.2})
-    else:
+    elif differs == "module":
         module = Squared
-    train([other], other_recipe, digits, checkpoints=store, module_class=module)
+    else:
+        args = {"weight": 2.0}
+    usual = {"module_class": Margin if args else CandidateModule}
+    train(
+        [other],
+        other_recipe,
+        digits,
+        checkpoints=store,
+        module_class=Margin if args else module,
+        module_args=args,
+    )
     with caplog.at_level(logging.WARNING, logger="trainer"):
-        (outcome,) = train([candidate], recipe, digits, checkpoints=store)
+        (outcome,) = train([candidate], recipe, digits, checkpoints=store, **usual)
     assert f"it is of another training (differs in {differs})" in caplog.text
     assert outcome.resumed_from_epoch == 0
-    assert results(outcome) == results(train([candidate], recipe, digits)[0])
+    assert results(outcome) == results(train([candidate], recipe, digits, **usual)[0])
 
 
 def test_the_checkpoint_is_left_for_the_caller(candidate, recipe, digits, tmp_path):
@@ -293,6 +331,44 @@ def test_a_subclass_brings_its_own_loss(candidate, recipe, digits):
     (squared,) = train([candidate], recipe, digits, module_class=Squared)
     assert squared.history[0].train_loss < 1
     assert results(squared) != results(usual)
+
+
+def test_a_subclass_gets_its_arguments(candidate, recipe, digits, store):
+    once, twice = (
+        train([candidate], recipe, digits, module_class=Margin, module_args={"weight": weight})[0]
+        for weight in (1.0, 2.0)
+    )
+    first, second = once.gradient_norms[0], twice.gradient_norms[0]
+    assert second == pytest.approx(2 * first, rel=1e-4)
+    args = {"weight": 0.5, "names": ["a"]}
+    train([candidate], recipe, digits, module_class=Margin, module_args=args, checkpoints=store)
+    saved = torch.load(io.BytesIO(store.kept["trial-0"]), weights_only=True)
+    assert saved["hyper_parameters"]["weight"] == 0.5
+    assert json.loads(json.dumps(saved["hyper_parameters"]))["names"] == ["a"]
+
+
+def test_what_a_subclass_measures_beside_is_kept_where_it_is_a_number(candidate, recipe, digits):
+    (outcome,) = train([candidate], recipe, digits, module_class=Margin, test=True)
+    assert [list(epoch.more) for epoch in outcome.history] == [["top2"]] * 3
+    assert outcome.last.val_accuracy <= outcome.last.more["top2"] <= 1
+    assert list(outcome.test_more) == ["top2"]
+    assert outcome.last.validation.keys() == {"log_loss", "accuracy", "top2"}
+    assert Measurement.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
+
+
+def test_dropout_of_a_subclass_hangs_on_the_seed_alone(
+    candidate, recipe, digits, store, make_progress
+):
+    arguments = {"module_class": Margin, "checkpoints": store}
+    torch.manual_seed(1)
+    (straight,) = train([candidate], recipe, digits, **arguments)
+    store.delete("trial-0")
+    torch.manual_seed(2)
+    other = Candidate(key="trial-1", spec=candidate.spec, seed=12)
+    train([other, candidate], recipe, digits, make_progress(trial_0=1), **arguments)
+    (resumed,) = train([candidate], recipe, digits, **arguments)
+    assert resumed.resumed_from_epoch == 1
+    assert results(resumed) == results(straight)
 
 
 def test_clipping_and_bf16_of_the_recipe_reach_the_trainer(candidate, recipe, digits):

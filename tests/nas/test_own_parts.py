@@ -1,0 +1,89 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.config import make_config
+from nas.errors import ConfigError
+from nas.own_parts import check_own_blocks, check_own_parts
+from search_spaces.errors import SpecError
+
+HEAD = """
+from search_spaces.blocks import BasicBranch, ResidualBranch
+
+
+class Own(BasicBranch):
+"""
+
+
+def config_of(block: Any) -> dict[str, Any]:
+    space = {"stages": 2, "max_blocks": 2, "width": 2, "block": block}
+    return {"space": space, "search": {"trials": 8}}
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> Any:
+    """Write blocks of the user's into the current folder; return the configuration of one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"blocks_{abs(hash(request.node.name))}"
+
+    def write(body: str, **init_args: Any) -> dict[str, Any]:
+        (tmp_path / f"{name}.py").write_text(HEAD + body)
+        return {"class_path": f"{name}.Own", "init_args": init_args}
+
+    return write
+
+
+def test_a_block_that_works_is_fine(write: Any) -> None:
+    check_own_parts(make_config(config_of(write("    pass\n"))))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "    def forward(self, x):\n        return x[:, :1]\n",
+            r"block: blocks_\d+.Own must work in the network .*, got RuntimeError: .* Mend the cl",
+        ),
+        ("    def forward(self, x):\n        return nothing\n", "got NameError: name 'nothing'"),
+        (
+            "    def forward(self, x):\n"
+            "        if x.shape[1] > 2:\n"
+            "            raise KeyError('deep')\n"
+            "        return super().forward(x)\n",
+            "must work in the network .*, got KeyError: 'deep'",
+        ),
+    ],
+    ids=["shape", "name", "second stage"],
+)
+def test_a_block_that_does_not_work_is_told(write: Any, body: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_own_blocks(make_config(config_of(write(body))).make_space())
+
+
+def test_arguments_that_the_block_does_not_take_are_told(write: Any) -> None:
+    config = make_config(config_of(write("    pass\n", reduction=4)))
+    with pytest.raises(SpecError, match=r"init_args=\{'reduction': 4\}, got TypeError"):
+        check_own_parts(config)
+
+
+def test_a_block_among_others_is_tried_too(write: Any) -> None:
+    broken = write("    def forward(self, x):\n        return nothing\n")
+    space = make_config(config_of(["basic", broken])).make_space()
+    with pytest.raises(ConfigError, match="got NameError"):
+        check_own_blocks(space)
+
+
+def test_a_study_of_shipped_parts_needs_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from nas.config import make_config\n"
+        "from nas.own_parts import check_own_parts\n"
+        "check_own_parts(make_config({}))\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
