@@ -10,7 +10,6 @@ from nas.export import ExportRequest, ExportResult, SearchCost, write_export
 from nas.finalists import Direction, best_finalist
 from nas.trials import Source, TrialRecord
 from search_spaces.drawing import draw_svg
-from search_spaces.spec import Kind
 from trainer.checkpoints import CheckpointStore
 
 
@@ -117,16 +116,16 @@ def _no_finalist(finalists: Sequence[TrialRecord], of_trial: int | None) -> str:
 
 
 def _equal_depth(repeats: Sequence[TrialRecord], chosen: TrialRecord) -> list[TrialRecord]:
-    """Runs of the network of the same depths with an identity in every block, by our recipe."""
+    """Runs of the same network with an identity in every block instead, by our recipe."""
     return [
         record
         for record in repeats
         if record.source is Source.ANCHOR
         and record.spec is not None
         and chosen.spec is not None
-        and record.spec.depths == chosen.spec.depths
+        and record.spec.with_skips([]) == chosen.spec.with_skips([])
         and record.training[1:] == chosen.training[1:]
-        and set(record.spec.kinds) == {Kind.IDENTITY}
+        and record.spec.is_full_identity
     ]
 
 

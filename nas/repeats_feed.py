@@ -14,6 +14,7 @@ from nas.running import Running, TrialsInTraining
 from nas.sampling import parameters_of
 from nas.searched_recipe import SearchedRecipe
 from nas.trials import Source, TrialRecord
+from search_spaces.backbone_fields import block_word
 from search_spaces.errors import SpaceError
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec, Kind
@@ -96,7 +97,7 @@ class RepeatsFeed:
         return Work(
             candidates=[running.candidate],
             recipe=self._config.recipe.resolve(running.record.recipe).model_dump(mode="json"),
-            test=self._source is Source.FINALIST or _is_full_identity(running.spec),
+            test=self._source is Source.FINALIST or running.spec.is_full_identity,
             keep_weights=self._source is Source.FINALIST,
         )
 
@@ -209,10 +210,10 @@ def plan_equal_depth(
     recipe: SearchedRecipe | None = None,
     values: Mapping[str, float | None] | None = None,
 ) -> list[Repeat]:
-    """Plan the full-identity network of the winner's depths, to compare the winner with.
+    """Plan the winner with an identity in every block instead, to compare the winner with.
 
-    It is trained by the winner's recipe, so that the two differ in their skips alone. None is
-    needed where it is the winner itself.
+    It has the winner's depths, widths and block type and is trained by its recipe, so that the two
+    differ in their skips alone. None is needed where it is the winner itself.
 
     Args:
         space: The search space.
@@ -221,12 +222,18 @@ def plan_equal_depth(
         recipe: The study's recipe; needed where it has ranges.
         values: The winner's values of these.
     """
-    spec = space.uniform(winner.depths, Kind.IDENTITY)
+    usual = space.uniform(winner.depths, Kind.IDENTITY)
+    spec = usual.changed(
+        **{key: winner.to_dict()[key] for key in ("stem_width", "block", "stages")}
+    )
     if spec == winner:
         return []
     name = anchor_name(Kind.IDENTITY, spec)
     if winner.depths not in space.anchor_depths:
         name += f" ({'-'.join(map(str, winner.depths))})"
+    if spec != usual:
+        block = "" if spec.block == usual.block else f" {block_word(spec.block)}"
+        name += f"{block} width={spec.stem_width}"
     own = {
         name: value for name, value in (values or {}).items() if recipe and name in recipe.ranges
     }
@@ -241,10 +248,6 @@ def plan_equal_depth(
 
 def _identity(record: TrialRecord) -> Identity:
     return (record.source.value, record.training, record.replicate)
-
-
-def _is_full_identity(spec: ArchitectureSpec) -> bool:
-    return set(spec.kinds) == {Kind.IDENTITY}
 
 
 def _decisions(spec: ArchitectureSpec) -> dict[str, Any]:

@@ -296,6 +296,11 @@ class ArchitectureSpec(_Frozen):
         """Span of the shortest skip that ends at every block, in blocks; 0 where none ends."""
         return tuple(self.span(skips[0]) if skips else 0 for skips in self.incoming)
 
+    @property
+    def is_full_identity(self) -> bool:
+        """Whether every block has an identity of span 1, and no skip is longer."""
+        return len(self.skips) == self.num_blocks and set(self.kinds) == {Kind.IDENTITY}
+
     @cached_property
     def _index_of(self) -> dict[str, int]:
         return {str(place): index for index, place in enumerate(self.places())}

@@ -23,6 +23,7 @@ _MAX_VIF = 5.0
 _FEW_CLUSTERS = 30
 _MANY_FAILURES = 0.1
 _LONGEST_NAME = 100
+_LIMITS = ("max_params", "max_macs", "max_layers", "max_latency_ms")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def cautions(facts: Facts) -> list[dict[str, str]]:
         _tpe_only,
         _many_failures,
         _pruned_rows,
+        _constrained,
         _pool_depth,
         _aliased,
         _underpowered,
@@ -65,6 +67,24 @@ def cautions(facts: Facts) -> list[dict[str, str]]:
 
 
 _Entry = tuple[str, str, str] | None
+
+
+def _constrained(facts: Facts) -> _Entry:
+    left_out = sum(row.rows_left_out for row in facts.rows)
+    if not left_out:
+        return None
+    rows = "1 row" if left_out == 1 else f"{left_out} rows"
+    return (
+        "W_CONSTRAINED",
+        f"{rows} of the design exceeded the study's constraints and were left out: effects are "
+        "averages over the networks within them, not over all.",
+        _new_study(
+            facts,
+            "--mode effects " + " ".join(f"--set constraints.{key}=null" for key in _LIMITS),
+            "unconstrained",
+            "Read the map as one of allowed networks, or repeat the design without constraints.",
+        ),
+    )
 
 
 def _new_study(facts: Facts, flags: str, ending: str, words: str) -> str:

@@ -119,7 +119,17 @@ def _versus_identity(
 def _full_identity(ours: TrialRecord, repeats: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the anchors of our depths with an identity in every block.
 
-    Several depth plans can have the same number of layers, so the name alone does not tell.
+    Several depth plans can have the same number of layers, so the name alone does not tell. Width,
+    block type and recipe are ours too, where both are known.
     """
     anchors = [row for row in repeats if row.source is Source.ANCHOR and row.state.is_finished]
-    return [row for row in anchors if is_full_identity(row) and depths_of(row) == depths_of(ours)]
+    return [row for row in anchors if is_full_identity(row) and _differ_in_skips_alone(row, ours)]
+
+
+def _differ_in_skips_alone(one: TrialRecord, other: TrialRecord) -> bool:
+    if one.spec is not None and other.spec is not None:
+        is_alike = one.spec.with_skips([]) == other.spec.with_skips([])
+    else:
+        is_alike = depths_of(one) == depths_of(other)
+    recipes = zip(one.training[1:], other.training[1:], strict=True)
+    return is_alike and all(None in pair or pair[0] == pair[1] for pair in recipes)

@@ -101,11 +101,13 @@ def noise(
     are left out where others were repeated, and other depths where the reference depth was: the
     design holds neither.
     """
-    groups: dict[tuple[str, bool], list[TrialRecord]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[TrialRecord]] = defaultdict(list)
     for row in [*repeats, *(row for row in rows if row.source is Source.RANDOMISED)]:
         if outcome_of(row, metric) is not None:
             # A finalist's first value was chosen for being good: no repeat of the later ones.
-            groups[architecture_of(row), row.source is Source.RANDOMISED].append(row)
+            is_design = row.source is Source.RANDOMISED
+            # Equal networks by unequal recipes differ in more than their seeds.
+            groups[architecture_of(row), row.training[1:], is_design].append(row)
     repeated = [group for group in groups.values() if len(group) > 1]
     for keep in (
         lambda group: layers_of(group[0]) == layers,

@@ -25,7 +25,6 @@ from nas.finalists import (
     summarise,
     welch,
 )
-from search_spaces.spec import Kind
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def against_identity(request: ExportRequest, standing: Standing | None) -> str:
     """Return the section that compares with an identity in every block at equal depth."""
     title = "## Against the plain full-identity ResNet of equal depth"
     anchors = request.identity_anchor
-    if _is_full_identity(request):
+    if request.spec.is_full_identity:
         return f"{title}\n\nThis architecture is the full-identity ResNet itself."
     runs = standing.runs if standing else ()
     compared = []
@@ -206,8 +205,3 @@ def _recipe_words(standing: Standing, ranking: Ranking) -> str:
         for name, value, values in columns
         if value is not None and len(set(values)) > 1
     )
-
-
-def _is_full_identity(request: ExportRequest) -> bool:
-    spec = request.spec
-    return len(spec.skips) == spec.num_blocks and set(spec.kinds) == {Kind.IDENTITY}

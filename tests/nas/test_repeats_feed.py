@@ -215,6 +215,16 @@ def test_the_rival_of_equal_depth_shares_an_anchors_name_only_if_it_is_one(
     assert {repeat in ANCHORS for repeat in planned} == {depths == (2, 2, 2)}
 
 
+def test_the_rival_has_the_winners_width_and_block_type() -> None:
+    winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION)
+    stages = [{"blocks": 2, "width": 16 * 2**i, "stride": 1 + (i > 0)} for i in range(3)]
+    winner = winner.changed(stem_width=4, block="bottleneck", stages=stages)
+    [repeat, _] = plan_equal_depth(SPACE, winner, 2)
+    assert repeat.name == "identity-20 bottleneck width=4"
+    assert repeat.spec.is_full_identity
+    assert repeat.spec.with_skips([]) == winner.with_skips([])
+
+
 class TestRecipeRanges:
     CONFIG = make_config(
         merge(

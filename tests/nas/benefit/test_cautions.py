@@ -96,6 +96,15 @@ def test_pruned_design_rows_are_named(planted):
     assert found["W_PRUNED_ROWS"]["text"].startswith("1 design rows were pruned")
 
 
+def test_rows_that_constraints_left_out_are_counted(planted):
+    rows = planted.design(60)
+    rows[3] = replace(rows[3], rows_left_out=4)
+    rows[9] = replace(rows[9], rows_left_out=1)
+    entry = warnings_of(rows, [], planted.context)["W_CONSTRAINED"]
+    assert entry["text"].startswith("5 rows of the design exceeded the study's constraints")
+    assert "--set constraints.max_params=null" in entry["remedy"]
+
+
 def test_seeds_that_differ_more_than_architectures_are_named(planted):
     rows = planted.design(60)
     repeats = planted.finalists(rows[0], [0.1, 9.0])

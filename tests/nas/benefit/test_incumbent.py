@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 
@@ -86,3 +88,19 @@ def test_without_finalists_or_anchors_what_is_unknown_is_none(planted):
     )
     assert single["versus_identity"]["ci_low"] is None
     assert single["versus_identity"]["verdict"] == "not distinguishable"
+
+
+def test_a_rival_of_another_recipe_or_width_is_no_rival(planted):
+    trials, anchors = planted.design(20), planted.anchors()
+    ours = [replace(run, lr=0.1) for run in planted.finalists(trials[5], [0.2, 0.21])]
+
+    def versus(**changes):
+        theirs = [replace(anchor, **changes) for anchor in anchors]
+        return search_result(trials, ours + theirs, planted.context)["versus_identity"]
+
+    assert versus(lr=0.1)["n"] == 5
+    assert versus(lr=None)["n"] == 5
+    assert versus(lr=0.2) is None
+    spec = next(anchor.spec for anchor in anchors if anchor.spec.is_full_identity)
+    stages = [{**stage, "width": 2 * stage["width"]} for stage in spec.to_dict()["stages"]]
+    assert versus(spec=spec.changed(stages=stages)) is None
