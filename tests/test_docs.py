@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from nas.config import make_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -39,3 +42,21 @@ def test_every_command_of_the_documentation_exists() -> None:
         for word in re.findall(r"`nas ([a-z]+)", page.read_text(encoding="utf-8"))
     }
     assert words <= known
+
+
+YAML = [
+    pytest.param(page, block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(
+        re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "block"), YAML)
+def test_every_yaml_of_the_documentation_is_a_configuration(
+    page: Path, block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (ROOT / "examples").iterdir():
+        monkeypatch.syspath_prepend(str(folder))
+    make_config(yaml.safe_load(block))
