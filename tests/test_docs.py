@@ -60,3 +60,12 @@ def test_every_yaml_of_the_documentation_is_a_configuration(
     for folder in (ROOT / "examples").iterdir():
         monkeypatch.syspath_prepend(str(folder))
     make_config(yaml.safe_load(block))
+
+
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_a_configuration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(path.parent))
+    make_config(yaml.safe_load(path.read_text(encoding="utf-8")))
