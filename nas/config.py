@@ -16,12 +16,12 @@ from pydantic import (
     field_validator,
 )
 
-from nas.config_errors import explain
 from nas.constraints import Constraints
 from nas.errors import ConfigError
 from nas.searched_recipe import SearchedRecipe
 from nas.wandb_settings import WandbSettings
 from search_spaces.errors import did_you_mean
+from search_spaces.field_errors import explain
 from search_spaces.registry import make_space, resolve_space
 from search_spaces.space import SearchSpace
 from trainer.data import DataFacts, data_facts
@@ -250,7 +250,7 @@ def make_config(data: Mapping[str, Any]) -> StudyConfig:
     try:
         config = StudyConfig.model_validate(_without_empty_sections(data))
     except ValidationError as error:
-        raise explain(error, StudyConfig) from error
+        raise explain(error, StudyConfig, ConfigError) from error
     _check_together(config)
     return config
 

@@ -51,18 +51,15 @@ def golden_rows(*, build: bool) -> Iterator[GoldenRow]:
 def count_built(spec: ArchitectureSpec) -> Complexity:
     """Build the network of `spec` without memory for its weights, and let torch count."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
+    from search_spaces.counting import count_module
     from search_spaces.resnet import build_candidate
 
     image = spec.input
     with torch.device("meta"):
-        network = build_candidate(spec).eval()
         images = torch.empty(1, image.channels, image.height, image.width)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(images)
-    params = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return Complexity(params=params, macs=counter.get_total_flops() // 2)
+        params, macs = count_module(build_candidate(spec), images)
+    return Complexity(params=params, macs=macs)
 
 
 def describe_row(row: GoldenRow) -> str:

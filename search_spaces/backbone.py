@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.backbone_fields import BackboneFields, BlockType, block_word
+from search_spaces.backbone_fields import BackboneFields, block_word
 from search_spaces.errors import SpaceError
-from search_spaces.space import Choose, Decision, Value
-from search_spaces.spec import EXPANSION, ArchitectureSpec, InputShape
+from search_spaces.places import Kind
+from search_spaces.space import Choose, Decision, SearchSpace, Value
+from search_spaces.spec import ArchitectureSpec
+from search_spaces.spec_parts import EXPANSION, BlockType, InputShape, span_one_skips
 
 _FIXED = ("stem", "activation", "norm", "zero_init", "projection", "bottleneck_stride")
 """Fields that a space hands to the spec as they are."""
@@ -155,6 +157,38 @@ class Backbone:
             f"The space holds networks of {name}={expected[name]!r} here, got "
             f"{name}={given[name]!r}."
         )
+
+
+class BackboneSpace(SearchSpace):
+    """A space that adds its own decisions about skips to those of a backbone.
+
+    Args:
+        config: Stages, depth ranges, widths, block types, and what is fixed.
+        input: Shape of the images.
+        num_classes: How many classes the images have.
+    """
+
+    def __init__(self, config: BackboneFields, input: InputShape, num_classes: int) -> None:
+        self.backbone = Backbone(config, input, num_classes)
+
+    @property
+    def deepest(self) -> tuple[int, ...]:
+        """`max_blocks` of every stage."""
+        return self.backbone.deepest
+
+    @property
+    def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
+        """The fewest, the middle and the most blocks of every stage."""
+        return self.backbone.anchor_depths
+
+    def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
+        """Return the network of these depths with one kind of span-1 shortcut everywhere.
+
+        Its width and block type are the first of those configured.
+        """
+        trunk = self.backbone.reference(depths)
+        places = list(self.backbone.spec(trunk, []).places())
+        return self.backbone.spec(trunk, span_one_skips(dict.fromkeys(places, kind)))
 
 
 def _either(values: Sequence[int]) -> str:

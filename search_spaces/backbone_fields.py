@@ -1,23 +1,20 @@
 """Fields that the configurations of all shipped spaces share; no torch here."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Self, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Literal, Self, cast
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from search_spaces.errors import SpaceError, did_you_mean
+from search_spaces.errors import SpaceError, SpecError
 from search_spaces.places import Kind
-from search_spaces.spec import BLOCK_TYPES, BlockClass
-
-BlockType: TypeAlias = Literal["basic", "bottleneck"] | BlockClass
+from search_spaces.spec_parts import BlockType, check_block
 
 
 class BackboneFields(BaseModel):
@@ -139,23 +136,10 @@ def block_word(block: BlockType) -> str:
 
 
 def _block_type(value: object) -> BlockType:
-    if isinstance(value, BlockClass):
-        return value
-    if isinstance(value, Mapping):
-        try:
-            return BlockClass.model_validate(value)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            cause = problem.get("ctx", {}).get("error")
-            where = ".".join(["block", *(str(part) for part in problem["loc"])])
-            text = f"{where}: {problem['msg']}, got {problem['input']!r}."
-            raise SpaceError(f"space.{cause or text}") from None
-    if value in BLOCK_TYPES:
-        return cast(BlockType, value)
-    raise SpaceError(
-        f"Unknown block type {value!r} in space.block. {did_you_mean(str(value), BLOCK_TYPES)} One "
-        "of your own is written {class_path: my_blocks.MyBranch}."
-    )
+    try:
+        return check_block(value, ("space",))
+    except SpecError as error:
+        raise SpaceError(str(error)) from None
 
 
 def _listed(value: object) -> list[object]:

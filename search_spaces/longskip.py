@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from search_spaces.backbone import Backbone
+from search_spaces.backbone import BackboneSpace
 from search_spaces.backbone_fields import BackboneFields
 from search_spaces.errors import SpaceError
 from search_spaces.places import Kind, Place
-from search_spaces.space import Choose, Decision, SearchSpace, Value
-from search_spaces.spec import ArchitectureSpec, InputShape, SkipSpec, span_one_skips
+from search_spaces.space import Choose, Decision, Value
+from search_spaces.spec import ArchitectureSpec, InputShape, SkipSpec
 
 
 class LongSkipSpaceConfig(BackboneFields):
@@ -26,7 +26,7 @@ class LongSkipSpaceConfig(BackboneFields):
     """Most skips that end at one addition."""
 
 
-class LongSkipSpace(SearchSpace):
+class LongSkipSpace(BackboneSpace):
     """Residual networks whose skips may bypass several blocks, also across stages.
 
     Decisions: those of the backbone, then for every block `skip.<place>`, the kind of the shortest
@@ -42,10 +42,8 @@ class LongSkipSpace(SearchSpace):
     """
 
     def __init__(self, config: LongSkipSpaceConfig, input: InputShape, num_classes: int) -> None:
+        super().__init__(config, input, num_classes)
         self.config = config
-        self.input = input
-        self.num_classes = num_classes
-        self.backbone = Backbone(config, input, num_classes)
 
     @property
     def size(self) -> int:
@@ -71,25 +69,6 @@ class LongSkipSpace(SearchSpace):
             for number in range(1, self.config.max_fan_in + 1)
         )
         return some + (Kind.NONE in self.config.kinds)
-
-    @property
-    def deepest(self) -> tuple[int, ...]:
-        """`max_blocks` of every stage."""
-        return self.backbone.deepest
-
-    @property
-    def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
-        """The fewest, the middle and the most blocks of every stage."""
-        return self.backbone.anchor_depths
-
-    def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
-        """Return the network of these depths with one kind of span-1 shortcut everywhere.
-
-        Its width and block type are the first of those configured.
-        """
-        trunk = self.backbone.reference(depths)
-        places = list(self.backbone.spec(trunk, []).places())
-        return self.backbone.spec(trunk, span_one_skips(dict.fromkeys(places, kind)))
 
     def fixed_in_design(self, decision: Decision) -> Value | None:
         """Return the answer that all design rows share: no second skip at any addition."""

@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.branches import make_branch
+from search_spaces.counting import count_module
 from search_spaces.shapes import BlockShape
 from search_spaces.spec import ArchitectureSpec
 
@@ -24,9 +24,5 @@ def count_branch(spec: ArchitectureSpec, shape: BlockShape) -> tuple[int, int]:
 def _count(spec: ArchitectureSpec, shape: BlockShape) -> tuple[int, int]:
     # On the meta device, so that it costs no memory.
     with torch.device("meta"):
-        branch = make_branch(spec, shape).eval()
         image = torch.empty(1, shape.in_channels, shape.in_height, shape.in_width)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        branch(image)
-    params = sum(p.numel() for p in branch.parameters() if p.requires_grad)
-    return params, counter.get_total_flops() // 2
+        return count_module(make_branch(spec, shape), image)

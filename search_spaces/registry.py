@@ -1,19 +1,21 @@
 """Search spaces by configuration: shipped ones by name, others by class path; no torch here."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from search_spaces.backbone_fields import BackboneFields
 from search_spaces.class_paths import load_class
 from search_spaces.errors import SpaceError, UserError, did_you_mean
+from search_spaces.field_errors import explain
 from search_spaces.longskip import LongSkipSpace, LongSkipSpaceConfig
 from search_spaces.residual import ResidualSpace, ResidualSpaceConfig
 from search_spaces.space import SearchSpace
 from search_spaces.spec import InputShape
 
-_SHIPPED = {
+_SHIPPED: dict[str, tuple[type[BackboneFields], Any]] = {
     "residual": (ResidualSpaceConfig, ResidualSpace),
     "longskip": (LongSkipSpaceConfig, LongSkipSpace),
 }
@@ -39,9 +41,9 @@ def resolve_space(config: Mapping[str, Any]) -> dict[str, Any]:
         path, arguments = _class_config(config)
         _space_class(path, arguments)
         return {"class_path": path, "init_args": arguments}
-    shipped = _shipped_config(config)
+    name, fields = _shipped_config(config)
     # The name first, for people who read the resolved configuration.
-    return {"name": config.get("name", "residual"), **shipped.model_dump(mode="json")}
+    return {"name": name, **fields.model_dump(mode="json")}
 
 
 def make_space(config: Mapping[str, Any], input: InputShape, num_classes: int) -> SearchSpace:
@@ -52,13 +54,12 @@ def make_space(config: Mapping[str, Any], input: InputShape, num_classes: int) -
     """
     if "class_path" in config:
         return _make_own(*_class_config(config), input, num_classes)
-    made = _shipped_config(config)
-    if isinstance(made, LongSkipSpaceConfig):
-        return LongSkipSpace(made, input, num_classes)
-    return ResidualSpace(made, input, num_classes)
+    name, fields = _shipped_config(config)
+    _, space = _SHIPPED[name]
+    return space(fields, input, num_classes)
 
 
-def _shipped_config(config: Mapping[str, Any]) -> ResidualSpaceConfig | LongSkipSpaceConfig:
+def _shipped_config(config: Mapping[str, Any]) -> tuple[str, BackboneFields]:
     name = config.get("name", "residual")
     if not isinstance(name, str) or name not in _SHIPPED:
         raise SpaceError(
@@ -67,9 +68,9 @@ def _shipped_config(config: Mapping[str, Any]) -> ResidualSpaceConfig | LongSkip
         )
     model, _ = _SHIPPED[name]
     try:
-        return model.model_validate(dict(config))
+        return name, model.model_validate(dict(config))
     except ValidationError as error:
-        raise SpaceError(_explain(error, list(model.model_fields))) from error
+        raise _explain(error, model) from error
 
 
 def _class_config(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -128,26 +129,17 @@ def _make_own(
 
 def _wrong_arguments(path: str, arguments: dict[str, Any], error: Exception) -> SpaceError:
     # A class of the user's may use the configurations of the shipped spaces.
-    reason = _explain(error, ()) if isinstance(error, ValidationError) else f"{error}."
+    reason = error if not isinstance(error, ValidationError) else _explain(error, BackboneFields)
     return SpaceError(
         f"space: {path} must take init_args={arguments!r}, input and num_classes, got "
-        f"{type(error).__name__}: {reason} Check init_args and the __init__ of the class."
+        f"{type(error).__name__}: {str(reason).rstrip('.')}. Check init_args and the __init__ of the class."
     )
 
 
-def _explain(error: ValidationError, fields: Sequence[str]) -> str:
+def _explain(error: ValidationError, model: type[BaseModel]) -> UserError:
     problem = error.errors(include_url=False)[0]
-    cause = problem.get("ctx", {}).get("error")
-    if isinstance(cause, SpaceError):
-        return str(cause)
-    key = str(problem["loc"][0]) if problem["loc"] else ""
-    if problem["type"] == "extra_forbidden":
-        return (
-            f"Unknown key 'space.{key}'. {did_you_mean(key, fields) if fields else 'Remove it.'}"
-        )
-    if key == "kinds" and problem["type"] == "enum":
+    if problem["type"] == "enum" and "kinds" in problem["loc"]:
         word = problem["input"]
         kinds = did_you_mean(str(word), ("none", "identity", "projection"))
-        return f"Unknown kind of shortcut {word!r} in space.kinds. {kinds}"
-    where = ".".join(["space", *(str(part) for part in problem["loc"])])
-    return f"{where}: {problem['msg']}, got {problem['input']!r}."
+        return SpaceError(f"Unknown kind of shortcut {word!r} in space.kinds. {kinds}")
+    return explain(error, model, SpaceError, ("space",))

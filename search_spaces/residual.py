@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from search_spaces.backbone import Backbone
+from search_spaces.backbone import BackboneSpace
 from search_spaces.backbone_fields import BackboneFields
 from search_spaces.errors import SpaceError
 from search_spaces.places import Kind, Place
-from search_spaces.space import Choose, Decision, SearchSpace, Value
+from search_spaces.space import Choose, Decision, Value
 from search_spaces.spec import ArchitectureSpec, InputShape, span_one_skips
 
 
@@ -18,7 +18,7 @@ class ResidualSpaceConfig(BackboneFields):
     name: Literal["residual"] = "residual"
 
 
-class ResidualSpace(SearchSpace):
+class ResidualSpace(BackboneSpace):
     """Residual networks whose blocks each have no shortcut, an identity or a projection.
 
     Decisions: `width` and `block` where several are configured, `depth.stage<i>`, then
@@ -31,10 +31,8 @@ class ResidualSpace(SearchSpace):
     """
 
     def __init__(self, config: ResidualSpaceConfig, input: InputShape, num_classes: int) -> None:
+        super().__init__(config, input, num_classes)
         self.config = config
-        self.input = input
-        self.num_classes = num_classes
-        self.backbone = Backbone(config, input, num_classes)
 
     @property
     def size(self) -> int:
@@ -44,23 +42,6 @@ class ResidualSpace(SearchSpace):
             sum(kinds**depth for depth in range(low, high + 1))
             for low, high in self.config.depth_ranges
         )
-
-    @property
-    def deepest(self) -> tuple[int, ...]:
-        """`max_blocks` of every stage."""
-        return self.backbone.deepest
-
-    @property
-    def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
-        """The fewest, the middle and the most blocks of every stage."""
-        return self.backbone.anchor_depths
-
-    def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
-        """Return the network of these depths with one kind of shortcut everywhere.
-
-        Its width and block type are the first of those configured.
-        """
-        return self.spec(depths, dict.fromkeys(self.spec(depths, {}).places(), kind))
 
     def spec(self, depths: tuple[int, ...], kinds: Mapping[Place, Kind]) -> ArchitectureSpec:
         """Build the spec of the first width and block type with these depths and shortcuts.

@@ -7,27 +7,35 @@ He et al. 2015.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from search_spaces.errors import SpecError, did_you_mean
+from search_spaces.errors import SpecError
+from search_spaces.field_errors import explain
 from search_spaces.places import Kind, Place
 from search_spaces.spec_code import spec_code
 from search_spaces.spec_id import effective_strides, spec_id_of
+from search_spaces.spec_parts import (
+    BLOCK_TYPES,
+    EXPANSION,
+    BlockClass,
+    BlockType,
+    Count,
+    FrozenModel,
+    InputShape,
+    SkipSpec,
+    StageSpec,
+    check_block,
+    span_one_skips,
+)
 from search_spaces.spec_versions import SCHEMA_VERSION, upgrade
 
 __all__ = [
+    "BLOCK_TYPES",
+    "EXPANSION",
     "ArchitectureSpec",
     "BlockClass",
     "InputShape",
@@ -38,95 +46,8 @@ __all__ = [
     "span_one_skips",
 ]
 
-BLOCK_TYPES = ("basic", "bottleneck")
-"""Block types that ship; others are named by class path."""
-EXPANSION = 4
-"""Output channels of a bottleneck block per channel of its 3x3 convolution."""
-_CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
-Count = Annotated[int, Field(strict=True, ge=1)]
-"""How many of something, >= 1; no text and no truth value is taken for a number."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputShape(_Frozen):
-    """Images that the network takes, as the data set gives them."""
-
-    channels: Count
-    height: Count
-    """In px."""
-    width: Count
-    """In px."""
-
-
-class StageSpec(_Frozen):
-    """Consecutive blocks with one output shape."""
-
-    blocks: Count
-    """How many residual blocks, >= 1."""
-    width: Count
-    """Output channels of every block; of a bottleneck block a multiple of 4."""
-    stride: int = Field(strict=True, ge=1, le=4)
-    """Stride of the first block; the others have 1."""
-
-
-class BlockClass(_Frozen):
-    """A block type of the user's: a subclass of `search_spaces.blocks.ResidualBranch`."""
-
-    class_path: str
-    """Dotted path, such as `my_blocks.SqueezeExcite`."""
-    init_args: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments beside those that every branch takes; JSON values."""
-    layers: Count = 2
-    """Layers with weights on its longest path, for the layer count."""
-
-    @field_validator("class_path")
-    @classmethod
-    def _dotted(cls, path: str) -> str:
-        if not _CLASS_PATH.fullmatch(path):
-            raise SpecError(
-                "block.class_path must be a dotted path such as 'my_blocks.SqueezeExcite', got "
-                f"class_path={path!r}."
-            )
-        return path
-
-    @field_validator("init_args")
-    @classmethod
-    def _plain(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return json.loads(json.dumps(arguments, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise SpecError(
-                f"block.init_args must be JSON values, got {arguments!r} ({error})."
-            ) from None
-
-
-class SkipSpec(_Frozen):
-    """An edge from the input of block `start` to the addition at the end of block `end`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    start: str = Field(alias="from")
-    """Block whose input is carried, such as `stage1.block2`."""
-    end: str = Field(alias="to")
-    """Block at whose addition the edge ends; equal to `start` for the classic block (span 1)."""
-    kind: Literal[Kind.IDENTITY, Kind.PROJECTION]
-
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _check_kind(cls, word: object) -> Kind:
-        kind = Kind.parse(str(word))
-        if kind is Kind.NONE:
-            raise SpecError(
-                "An edge must be an identity or a projection, got kind='none'. Leave the edge out."
-            )
-        return kind
-
-
-class ArchitectureSpec(_Frozen):
+class ArchitectureSpec(FrozenModel):
     """A candidate architecture, complete and canonical.
 
     Two specs that build the same network share a `spec_id`, whatever way they were written: edges
@@ -141,7 +62,7 @@ class ArchitectureSpec(_Frozen):
     with stride 2, for images of 100 px and more (He et al. 2015, table 1)."""
     stem_width: Count
     """Output channels of the stem."""
-    block: Literal["basic", "bottleneck"] | BlockClass = "basic"
+    block: BlockType = "basic"
     """Residual branch: `basic`: two 3x3 convolutions; `bottleneck`: 1x1, 3x3 and 1x1, the middle
     one with a quarter of the channels; or a class of the user's."""
     activation: Literal["post", "pre"] = "post"
@@ -161,14 +82,8 @@ class ArchitectureSpec(_Frozen):
 
     @field_validator("block", mode="before")
     @classmethod
-    def _check_block(cls, block: object) -> object:
-        if isinstance(block, str) and block not in BLOCK_TYPES:
-            raise SpecError(
-                f"Unknown block type {block!r}. {did_you_mean(block, BLOCK_TYPES)} One of your "
-                "own is written {class_path: my_blocks.MyBranch}."
-            )
-        # Checked here, since a union's message would speak of its first type.
-        return BlockClass.model_validate(block) if isinstance(block, Mapping) else block
+    def _check_block(cls, block: object) -> BlockType:
+        return check_block(block)
 
     @model_validator(mode="after")
     def _make_canonical(self) -> Self:
@@ -332,7 +247,7 @@ class ArchitectureSpec(_Frozen):
         try:
             return cls.model_validate(upgrade(data))
         except ValidationError as error:
-            raise SpecError(f"Architecture spec: {_first_problem(error)}") from error
+            raise SpecError(f"Architecture spec: {explain(error, cls, SpecError)}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -386,28 +301,3 @@ class ArchitectureSpec(_Frozen):
             SpecError: They describe no network.
         """
         return self.from_dict(self.to_dict() | fields)
-
-
-def span_one_skips(kinds: Mapping[Place, Kind]) -> list[dict[str, str]]:
-    """Return the edges of classic blocks: one for each place whose kind is not none."""
-    return [
-        {"from": str(place), "to": str(place), "kind": kind.value}
-        for place, kind in kinds.items()
-        if kind is not Kind.NONE
-    ]
-
-
-def _first_problem(error: ValidationError, inside: tuple[str, ...] = ()) -> str:
-    """Say in one sentence where the first problem is, which rule it breaks and what was given."""
-    problem = error.errors(include_url=False)[0]
-    cause = problem.get("ctx", {}).get("error")
-    if isinstance(cause, SpecError):
-        return str(cause)
-    where = ".".join([*inside, *(str(part) for part in problem["loc"])]) or "spec"
-    if isinstance(cause, ValidationError):
-        return _first_problem(cause, (where,))
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {where!r}. Remove it, or correct its spelling."
-    if problem["type"] == "missing":
-        return f"key {where!r} is missing. Add it."
-    return f"{where}: {problem['msg']}, got {problem['input']!r}."

@@ -24,6 +24,9 @@ def canonical_form(spec: "ArchitectureSpec") -> dict[str, Any]:
     """
     index_of = {str(place): index for index, place in enumerate(spec.places())}
     data = spec.model_dump(mode="json")
+    if not isinstance(data["block"], str):
+        # How many layers are counted per block is no part of the network.
+        del data["block"]["layers"]
     form = {
         "input": data["input"],
         "num_classes": spec.num_classes,

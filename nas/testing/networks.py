@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
+from search_spaces.counting import count_module
 from search_spaces.resnet import CandidateResNet, build_candidate
 from search_spaces.shapes import block_shapes
 from search_spaces.spec import ArchitectureSpec, Kind
@@ -20,11 +20,7 @@ def images_for(spec: ArchitectureSpec, batch: int) -> Tensor:
 
 def measured_complexity(spec: ArchitectureSpec) -> tuple[int, int]:
     """Count trainable parameters and multiply-adds of the built network, by torch."""
-    network = build_candidate(spec, _generator(0)).eval()
-    params = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(images_for(spec, batch=1))
-    return params, counter.get_total_flops() // 2
+    return count_module(build_candidate(spec, _generator(0)), images_for(spec, batch=1))
 
 
 def fingerprint(spec: ArchitectureSpec) -> tuple[object, ...]:

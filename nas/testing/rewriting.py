@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.spec import ArchitectureSpec, Kind, Place
+from search_spaces.spec import ArchitectureSpec, BlockClass, Kind, Place
 
 _SINCE_VERSION_2 = {
     "stem": "small",
@@ -30,6 +30,8 @@ def rewrite(spec: ArchitectureSpec, rng: np.random.Generator) -> dict[str, Any]:
     fits_version_1 = all(data[name] == value for name, value in _SINCE_VERSION_2.items())
     if fits_version_1 and rng.random() < 0.5:
         return {k: v for k, v in data.items() if k not in _SINCE_VERSION_2} | {"schema_version": 1}
+    if isinstance(spec.block, BlockClass):
+        data["block"] = data["block"] | {"layers": int(rng.integers(1, 5))}
     for name, values in _without_effect(spec):
         data[name] = values[int(rng.integers(len(values)))]
     return data

@@ -312,6 +312,20 @@ class SpaceContract:
             assert spec.depths == depths
             assert set(spec.kinds) == {kind}
 
+    def test_design_has_the_networks_of_the_deepest_anchors(self, space: SearchSpace) -> None:
+        """What all design rows share is what the anchors have, so that the two are comparable."""
+        names: list[str] = []
+
+        def choose(decision: Decision) -> Value:
+            names.append(decision.name)
+            fixed = space.fixed_in_design(decision)
+            return decision.choices[0] if fixed is None else fixed
+
+        row = space.decide(choose)
+        if not any(name.startswith("skip.") for name in names):
+            pytest.skip("The space has no decisions about skips, and so no design")
+        assert row.with_skips([]) == space.uniform(space.deepest, Kind.NONE)
+
     # Networks.
 
     @network_test

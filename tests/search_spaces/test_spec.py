@@ -190,27 +190,38 @@ def test_json_that_is_no_object_is_an_error(text: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(stage=1), "unknown key 'stage'"),
-        (lambda d: d["stages"][1].update(widht=1), "unknown key 'stages.1.widht'"),
-        (lambda d: d.pop("input"), "key 'input' is missing"),
-        (lambda d: d["skips"][0].pop("from"), "key 'skips.0.from' is missing"),
-        (lambda d: d["stages"][0].update(blocks=0), "stages.0.blocks: .*1, got 0"),
-        (lambda d: d["stages"][0].update(blocks="2"), "stages.0.blocks: .*integer, got '2'"),
-        (lambda d: d["stages"][0].update(blocks=True), "stages.0.blocks: .*integer, got True"),
-        (lambda d: d["stages"][0].update(stride=5), "stages.0.stride: .*4, got 5"),
-        (lambda d: d["stages"][0].update(width=-8), "stages.0.width: .*1, got -8"),
-        (lambda d: d["input"].update(height=0), "input.height: .*1, got 0"),
-        (lambda d: d.update(num_classes=1), "num_classes: .*2, got 1"),
-        (lambda d: d.update(stem_width=0), "stem_width: .*1, got 0"),
-        (lambda d: d.update(stages=[]), r"stages: .*at least 1 item.*, got \[\]"),
-        (lambda d: d.update(block={"path": "a.B"}), "unknown key 'block.path'|key 'block.class_p"),
-        (lambda d: d.update(block={"class_path": "a.B", "layers": 0}), "block.layers: .*, got 0"),
-        (lambda d: d.update(stem="huge"), "stem: .*'large', got 'huge'"),
-        (lambda d: d.update(activation="mid"), "activation: .*'pre', got 'mid'"),
-        (lambda d: d.update(norm="layer"), "norm: .*'none', got 'layer'"),
-        (lambda d: d.update(zero_init=1), "zero_init: .*boolean, got 1"),
-        (lambda d: d.update(projection="d"), "projection: .*'avgpool', got 'd'"),
-        (lambda d: d.update(bottleneck_stride="5x5"), "bottleneck_stride: .*got '5x5'"),
+        (lambda d: d.update(stage=1), "Unknown key 'stage'. Did you mean 'stages'"),
+        (lambda d: d["stages"][1].update(widht=1), "Unknown key 'stages.1.widht'. Did you mean"),
+        (lambda d: d.pop("input"), "Key 'input' must be given, got none"),
+        (lambda d: d["skips"][0].pop("from"), "Key 'skips.0.from' must be given, got none"),
+        (
+            lambda d: d["skips"][0].update(form="x"),
+            "Unknown key 'skips.0.form'. Did .*'skips.0.fr",
+        ),
+        (lambda d: d["stages"][0].update(blocks=0), "stages.0.blocks must be >= 1, got blocks=0"),
+        (lambda d: d["stages"][0].update(blocks="2"), "stages.0.blocks must be an int, got .*'2'"),
+        (
+            lambda d: d["stages"][0].update(blocks=True),
+            "stages.0.blocks must be an int, got .*True",
+        ),
+        (lambda d: d["stages"][0].update(stride=5), "stages.0.stride must be <= 4, got stride=5"),
+        (lambda d: d["stages"][0].update(width=-8), "stages.0.width must be >= 1, got width=-8"),
+        (lambda d: d["input"].update(height=0), "input.height must be >= 1, got height=0"),
+        (lambda d: d.update(num_classes=1), "num_classes must be >= 2, got num_classes=1"),
+        (lambda d: d.update(stem_width=0), "stem_width must be >= 1, got stem_width=0"),
+        (lambda d: d.update(stages=[]), r"stages must be a list of 1 or more, got stages=\[\]"),
+        (lambda d: d.update(block={"path": "a.B"}), "Unknown key 'block.path'"),
+        (lambda d: d.update(block={}), "Key 'block.class_path' must be given"),
+        (
+            lambda d: d.update(block={"class_path": "a.B", "layers": 0}),
+            "block.layers must be >= 1, got layers=0",
+        ),
+        (lambda d: d.update(stem="huge"), "stem must be 'small' or 'large', got stem='huge'"),
+        (lambda d: d.update(activation="mid"), "activation must be 'post' or 'pre', got .*'mid'"),
+        (lambda d: d.update(norm="layer"), "norm must be 'batch' or 'none', got norm='layer'"),
+        (lambda d: d.update(zero_init=1), "zero_init must be true or false, got zero_init=1"),
+        (lambda d: d.update(projection="d"), "projection must be 'strided' or 'avgpool', got"),
+        (lambda d: d.update(bottleneck_stride="5x5"), "bottleneck_stride must be '3x3' or '1x1'"),
     ],
 )
 def test_wrong_field_is_an_error_that_names_it(change: Change, message: str) -> None:
@@ -347,8 +358,23 @@ def test_with_kinds_of_a_place_that_does_not_exist_is_an_error() -> None:
 
 
 def test_unknown_block_type_is_an_error_with_a_proposal() -> None:
-    with pytest.raises(SpecError, match=r"Unknown block type 'botleneck'. Did you mean 'bottle"):
+    with pytest.raises(SpecError, match=r"got block='botleneck'. Did you mean 'bottleneck'"):
         preset("plain-14").changed(block="botleneck")
+    with pytest.raises(SpecError, match=r"block must be a known type, got block=3"):
+        preset("plain-14").changed(block=3)
+
+
+def test_block_that_ships_has_no_class_path() -> None:
+    with pytest.raises(SpecError, match=r"got class_path='search_spaces.blocks.BasicBranch'. The"):
+        preset("plain-14").changed(block={"class_path": "search_spaces.blocks.BasicBranch"})
+
+
+def test_number_of_layers_that_an_own_block_counts_is_no_part_of_its_id() -> None:
+    ids = {
+        preset("plain-14").changed(block={"class_path": "a.B", "layers": layers}).spec_id
+        for layers in (1, 2, 3)
+    }
+    assert len(ids) == 1
 
 
 def test_bottleneck_width_that_four_does_not_divide_is_an_error() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces.drawing import draw_svg
-from search_spaces.drawing_layout import Layout, lay_out
-from search_spaces.drawing_skips import Arc
+from search_spaces.drawing.layout import Layout, lay_out
+from search_spaces.drawing.skips import Arc
 from search_spaces.presets import cifar_network
 from search_spaces.spec import ArchitectureSpec
 

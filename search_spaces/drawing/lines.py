@@ -2,10 +2,10 @@
 
 from html import escape
 
-from search_spaces.drawing_layout import LEVEL, MARGIN, STEM, Layout
-from search_spaces.drawing_skips import BOX, Arc
-from search_spaces.drawing_style import text
-from search_spaces.drawing_words import TIMES, head_words, stem_words
+from search_spaces.drawing.layout import LEVEL, MARGIN, STEM, Layout
+from search_spaces.drawing.skips import BOX, Arc
+from search_spaces.drawing.style import text
+from search_spaces.drawing.words import TIMES, head_words, stem_words
 from search_spaces.spec import ArchitectureSpec, Kind, Place
 
 _SPAN_CHARACTER = 5.5

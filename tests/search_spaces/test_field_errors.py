@@ -3,9 +3,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from nas.config_errors import explain
-from nas.errors import ConfigError
-from search_spaces.errors import SpaceError
+from search_spaces.errors import SpaceError, SpecError
+from search_spaces.field_errors import explain
 
 
 class Inner(BaseModel):
@@ -32,7 +31,7 @@ class Outer(BaseModel):
 def explained(data: dict[str, Any]) -> Exception:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(data)
-    return explain(caught.value, Outer)
+    return explain(caught.value, Outer, SpecError)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def explained(data: dict[str, Any]) -> Exception:
 )
 def test_first_problem_is_said_in_words_of_keys(data: dict[str, Any], message: str) -> None:
     error = explained(data)
-    assert isinstance(error, ConfigError)
+    assert isinstance(error, SpecError)
     assert str(error).startswith(message) or message in str(error)
 
 
@@ -69,3 +68,21 @@ def test_error_of_a_check_of_ours_is_passed_on_as_it_is() -> None:
 def test_unknown_key_below_a_plain_value_lists_nothing_wrong() -> None:
     error = explained({"inner": {"depth": 1, "at": []}, "word": {"at": [], "dep": 1}})
     assert str(error).endswith("Known: word.at, word.depth.")
+
+
+def test_keys_above_the_model_are_named() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate({"inner": {"dept": 1}})
+    message = str(explain(caught.value, Outer, SpecError, ("space",)))
+    assert message.startswith("Unknown key 'space.inner.dept'. Did you mean 'space.inner.depth'?")
+
+
+def test_list_that_is_too_short_is_told_its_length() -> None:
+    class Listed(BaseModel):
+        stages: tuple[int, ...] = Field(min_length=1)
+
+    with pytest.raises(ValidationError) as caught:
+        Listed.model_validate({"stages": []})
+    assert str(explain(caught.value, Listed, SpecError)) == (
+        "stages must be a list of 1 or more, got stages=[]."
+    )

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from search_spaces.drawing_layout import CHIP, MARGIN, STAGE_CHIP, Layout, Row
-from search_spaces.drawing_slots import Slot
-from search_spaces.drawing_style import BlockPaint, Chip, text, tone_of
-from search_spaces.drawing_words import TIMES, block_words
+from search_spaces.drawing.layout import CHIP, MARGIN, STAGE_CHIP, Layout, Row
+from search_spaces.drawing.slots import Slot
+from search_spaces.drawing.style import BlockPaint, Chip, text, tone_of
+from search_spaces.drawing.words import TIMES, block_words
 from search_spaces.shapes import BlockShape
 from search_spaces.spec import ArchitectureSpec, Kind, Place
 

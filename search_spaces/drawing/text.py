@@ -11,9 +11,9 @@ from itertools import groupby
 from textwrap import wrap
 
 from search_spaces.complexity import complexity
-from search_spaces.drawing_rails import draw_rails
-from search_spaces.drawing_runs import Run, runs
-from search_spaces.drawing_words import head_words, stem_words, unusual_words
+from search_spaces.drawing.rails import draw_rails
+from search_spaces.drawing.runs import Run, runs
+from search_spaces.drawing.words import head_words, stem_words, unusual_words
 from search_spaces.shapes import block_shapes
 from search_spaces.spec import ArchitectureSpec, SkipSpec
 

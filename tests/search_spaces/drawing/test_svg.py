@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from search_spaces.drawing import DRAWING_CSS, BlockPaint, Chip, describe, draw_svg
-from search_spaces.drawing_layout import lay_out
-from search_spaces.drawing_style import TONES, tone_of
+from search_spaces.drawing.layout import lay_out
+from search_spaces.drawing.style import TONES, tone_of
 from search_spaces.presets import preset
 from search_spaces.spec import ArchitectureSpec, Kind, Place
 

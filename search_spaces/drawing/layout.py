@@ -6,9 +6,9 @@ Lengths are in px of the SVG's own coordinates.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search_spaces.drawing_runs import Run, runs
-from search_spaces.drawing_skips import Arc, place_arcs
-from search_spaces.drawing_slots import Slot, place_slots
+from search_spaces.drawing.runs import Run, runs
+from search_spaces.drawing.skips import Arc, place_arcs
+from search_spaces.drawing.slots import Slot, place_slots
 from search_spaces.spec import ArchitectureSpec
 
 NARROW = 480

@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.drawing_words import block_words, describe, unusual_words
+from search_spaces.drawing.words import block_words, describe, unusual_words
 from search_spaces.presets import preset
 from search_spaces.shapes import block_shapes
 from search_spaces.spec import ArchitectureSpec

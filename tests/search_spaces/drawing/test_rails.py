@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.drawing_rails import draw_rails
+from search_spaces.drawing.rails import draw_rails
 
 PAIRS = st.lists(
     st.tuples(st.integers(0, 14), st.integers(0, 14)).filter(lambda pair: pair[0] < pair[1]),

@@ -1,4 +1,4 @@
-from search_spaces.drawing_runs import runs
+from search_spaces.drawing.runs import runs
 from search_spaces.presets import preset
 from search_spaces.spec import Kind, Place
 

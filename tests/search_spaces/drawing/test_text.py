@@ -1,7 +1,7 @@
 import pytest
 
 from search_spaces.complexity import complexity
-from search_spaces.drawing_text import draw_text, short_code
+from search_spaces.drawing.text import draw_text, short_code
 from search_spaces.presets import preset
 from search_spaces.spec import ArchitectureSpec
 

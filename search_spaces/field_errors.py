@@ -1,10 +1,9 @@
-"""What pydantic found wrong in a configuration, said in the words of its keys; no torch here."""
+"""What pydantic found wrong in a spec or a configuration, in the words of its keys; no torch here."""
 
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import ConfigError
 from search_spaces.errors import UserError, did_you_mean
 
 # pydantic's name of a problem -> the rule, filled in from the problem's context.
@@ -21,6 +20,7 @@ _RULES = {
     "dict_type": "a mapping of keys and values",
     "model_type": "a mapping of keys and values",
     "tuple_type": "a list",
+    "too_short": "a list of {min_length} or more",
     "string_pattern_mismatch": "text that matches {pattern}",
     "string_too_short": "text of {min_length} or more characters",
     "string_too_long": "text of at most {max_length} characters",
@@ -32,18 +32,25 @@ _RULES = {
 _UNION_MEMBERS = ("int", "none")
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> UserError:
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    raised: type[UserError],
+    inside: tuple[str, ...] = (),
+) -> UserError:
     """Turn what pydantic found first into one message that names the key.
 
     Args:
         error: What pydantic raised.
         model: The model that was validated, which knows the valid keys.
+        raised: What to make of it; an error of ours that pydantic caught stays as it is.
+        inside: Keys above those of the model.
     """
     problems: list[Any] = list(error.errors(include_url=False))
     # A misspelt key first: it may be why another one is missing.
     for problem in problems:
         if problem["type"] == "extra_forbidden":
-            return _unknown_key(_path(problem), model)
+            return raised(_unknown_key(_path(problem), model, inside))
     first = _path(problems[0])
     # The members of a union complain one by one; those below the key know more than its others.
     about = [p for p in problems if _path(p)[: len(first)] == first]
@@ -52,20 +59,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> UserError:
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, UserError):
         return cause
-    path = _path(problem)
+    path = [*inside, *_path(problem)]
     key = ".".join(path)
     if problem["type"] == "missing":
-        return ConfigError(f"Key {key!r} must be given, got none.")
+        return raised(f"Key {key!r} must be given, got none.")
     rules = " or ".join(dict.fromkeys(_rule(p) for p in about))
     name = key if path[-1].isdigit() else path[-1]
-    return ConfigError(f"{key} must be {rules}, got {name}={problem['input']!r}.{_hint(problem)}")
+    return raised(f"{key} must be {rules}, got {name}={problem['input']!r}.{_hint(problem)}")
 
 
-def _unknown_key(path: list[str], model: type[BaseModel]) -> ConfigError:
-    key = ".".join(path)
+def _unknown_key(path: list[str], model: type[BaseModel], inside: tuple[str, ...]) -> str:
+    key = ".".join([*inside, *path])
     prefix = key.rpartition(".")[0]
     known = [f"{prefix}.{name}".lstrip(".") for name in _fields_at(model, path[:-1])]
-    return ConfigError(f"Unknown key {key!r}. {did_you_mean(key, known)}")
+    return f"Unknown key {key!r}. {did_you_mean(key, known)}"
 
 
 def _path(problem: Any) -> list[str]:
@@ -80,7 +87,7 @@ def _is_class(part: str) -> bool:
 
 
 def _rule(problem: Any) -> str:
-    if problem["type"] == "model_type" and problem["loc"][-1] == "ClassPath":
+    if problem["type"] == "model_type" and problem["loc"][-1] in ("ClassPath", "BlockClass"):
         return "a mapping with class_path and init_args"
     rule = _RULES.get(problem["type"])
     if rule is None:
@@ -108,7 +115,7 @@ def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
         if not inner:
             return []
         model = inner[0]
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _members(annotation: Any) -> list[type]:

@@ -1,25 +1,22 @@
-"""Pictures of an architecture: SVG for people; lines of text are in `drawing_text`; no torch here.
+"""The picture of an architecture as SVG; no torch here.
 
-The picture reads like the figures of He et al. 2015: blocks in network order, a row per stage,
-skips as brackets from where they leave the line to the addition where they come back; a skip that
-goes on in another row is named at both sides of the break. Above `MOST_SINGLE` blocks, runs of
-equal blocks are drawn as one. With effects it becomes the skip map: above each block what an identity skip does there, below it what
-a projection does.
+It reads like the figures of He et al. 2015: blocks in network order, a row per stage, skips as
+brackets from where they leave the line to the addition where they come back; a skip that goes on in
+another row is named at both sides of the break. Above `MOST_SINGLE` blocks, runs of equal blocks
+are drawn as one. With effects it becomes the skip map: above each block what an identity skip does
+there, below it what a projection does.
 """
 
 from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
 
-from search_spaces.drawing_layout import LEGEND, MARGIN, NARROW, Layout, lay_out
-from search_spaces.drawing_lines import arc, stem_and_head, wires
-from search_spaces.drawing_parts import block, legend, row_labels
-from search_spaces.drawing_style import DRAWING_CSS, BlockPaint, Chip
-from search_spaces.drawing_text import draw_text
-from search_spaces.drawing_words import describe, unusual_words
+from search_spaces.drawing.layout import LEGEND, MARGIN, NARROW, Layout, lay_out
+from search_spaces.drawing.lines import arc, stem_and_head, wires
+from search_spaces.drawing.parts import block, legend, row_labels
+from search_spaces.drawing.style import DRAWING_CSS, BlockPaint
+from search_spaces.drawing.words import describe, unusual_words
 from search_spaces.spec import ArchitectureSpec, Kind, Place
-
-__all__ = ["DRAWING_CSS", "BlockPaint", "Chip", "describe", "draw_svg", "draw_text"]
 
 
 def draw_svg(

@@ -6,7 +6,7 @@ Lengths are in px of the SVG's own coordinates.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search_spaces.drawing_runs import Run
+from search_spaces.drawing.runs import Run
 from search_spaces.shapes import BlockShape
 
 DOT = 7

@@ -8,7 +8,7 @@ skips never share a line.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from search_spaces.drawing_slots import Slot
+from search_spaces.drawing.slots import Slot
 from search_spaces.spec import ArchitectureSpec, SkipSpec
 
 APART = 3.5
