@@ -5,7 +5,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_module(module: nn.Module, example: Tensor) -> tuple[int, int]:
-    """Run a module on one example, return parameters and multiply-adds; both may be on the meta device, which costs nothing.
+    """Run a module on one example; return its trainable parameters and the multiply-adds.
+
+    Both may be on the meta device, which costs nothing.
 
     Args:
         module: What is counted; it is set to evaluation mode.
