@@ -17,7 +17,7 @@ from trainer.seeding import child_seed
 MAX_ROWS_LEFT_OUT = 300
 """After so many rows beyond a limit in a row the design is given up."""
 MAX_MEASURED = 20
-"""So many networks are measured before the latency of a space counts as too long."""
+"""So many networks are measured before a study starts, to find one that is quick enough."""
 NUM_RANDOM = 2000
 """Random networks among which one must be allowed."""
 
@@ -28,20 +28,41 @@ class AllowedRows:
     Args:
         queue: The design.
         limits: What a row must not exceed.
+        max_measured: After so many rows in a row whose latency is too long no further one is
+            measured.
     """
 
-    def __init__(self, queue: DesignQueue, limits: Limits) -> None:
+    def __init__(
+        self, queue: DesignQueue, limits: Limits, max_measured: int = MAX_ROWS_LEFT_OUT
+    ) -> None:
         self._queue = queue
         self._limits = limits
+        self._max_measured = max_measured
         self._next: tuple[ArchitectureSpec, int] | None = None
+        self._in_question: tuple[ArchitectureSpec, int] | None = None
         self._num_left_out = 0
+        self._num_measured = 0
         self._is_empty = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether no further row is allowed, as far as was looked."""
+        """Whether no further row is allowed, as far as was looked.
+
+        Raises:
+            OutOfTimeError: The next turn goes on with looking.
+        """
         self._find()
         return self._is_empty
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is known that no further row is allowed; nothing is looked at."""
+        return self._is_empty
+
+    @property
+    def num_left_out(self) -> int:
+        """Rows left out after the one that was taken last."""
+        return self._num_left_out
 
     @property
     def planned(self) -> set[str]:
@@ -49,7 +70,11 @@ class AllowedRows:
         return set() if self._is_empty else self._queue.planned
 
     def is_turn(self, live: Sequence[TrialRecord]) -> bool:
-        """Say whether the next trial is a row."""
+        """Say whether the next trial is a row.
+
+        Raises:
+            OutOfTimeError: The next turn goes on with looking for an allowed one.
+        """
         return self._queue.is_turn(live) and not self.is_empty
 
     def next(self) -> tuple[ArchitectureSpec, int, int]:
@@ -57,6 +82,7 @@ class AllowedRows:
 
         Raises:
             ConfigError: There is none.
+            OutOfTimeError: The next turn goes on with looking.
         """
         self._find()
         if self._next is None:
@@ -65,24 +91,33 @@ class AllowedRows:
                 "Raise the limit, or make the deepest networks smaller (space.max_blocks)."
             )
         (spec, number), left_out = self._next, self._num_left_out
-        self._next, self._num_left_out = None, 0
+        self._next, self._num_left_out, self._num_measured = None, 0, 0
         return spec, number, left_out
 
     def learn(self, row: int | None) -> None:
         """Leave out the rows up to this one, which a former owner has begun."""
         self._queue.learn(row)
 
+    def give_up(self) -> None:
+        """Look for no further row, as a former owner has decided."""
+        self._is_empty = True
+
     def _find(self) -> None:
         """Look for the next allowed row, once."""
-        measured = 0
         while self._next is None and not self._is_empty:
-            spec, number = self._queue.next()
-            if self._limits.allows(spec):
-                self._next = (spec, number)
+            # Kept until it is judged: that may be in a later turn.
+            if self._in_question is None:
+                self._in_question = self._queue.next()
+            spec, _ = self._in_question
+            if self._limits.allows_in_turn(spec):
+                self._next, self._in_question = self._in_question, None
                 return
+            self._in_question = None
             self._num_left_out += 1
-            measured += "max_latency_ms" in self._limits.excess(spec)
-            self._is_empty = self._num_left_out >= MAX_ROWS_LEFT_OUT or measured >= MAX_MEASURED
+            self._num_measured += "max_latency_ms" in self._limits.excess(spec)
+            self._is_empty = (
+                self._num_left_out >= MAX_ROWS_LEFT_OUT or self._num_measured >= self._max_measured
+            )
 
 
 def check_feasible(config: StudyConfig, space: SearchSpace, limits: Limits) -> None:
@@ -95,10 +130,8 @@ def check_feasible(config: StudyConfig, space: SearchSpace, limits: Limits) -> N
     if not limits:
         return
     _check_networks(config.search.seed, space, limits)
-    if (
-        config.search.design_share == 1
-        and AllowedRows(DesignQueue(space, config.search), limits).is_empty
-    ):
+    rows = AllowedRows(DesignQueue(space, config.search), limits, MAX_MEASURED)
+    if config.search.design_share == 1 and rows.is_empty:
         depths = "-".join(map(str, space.deepest))
         raise ConfigError(
             f"constraints must allow a network of the design, which has {depths} blocks per "

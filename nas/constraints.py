@@ -4,16 +4,27 @@ A network beyond a limit is never trained. How far it is beyond is told to the s
 of the limit, so that it learns to stay below.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nas.errors import ConfigError
 from nas.trials import TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.spec import ArchitectureSpec
 
 MeasureLatency = Callable[[ArchitectureSpec], float]
 """Returns a network's latency in ms, the same number for the same network."""
+
+TURN_SECONDS = 2.0
+"""So long an owner may measure latencies before it looks after its workers again."""
+
+
+class OutOfTimeError(Exception):
+    """The measurements of this turn have taken their time; what they found is kept for the next."""
 
 
 class Constraints(BaseModel):
@@ -32,6 +43,16 @@ class Constraints(BaseModel):
     latency_batch: int = Field(default=1, ge=1)
     """Images per forward pass when the latency is measured."""
 
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.latency_batch != 1 and self.max_latency_ms is None:
+            raise ConfigError(
+                "constraints.latency_batch must come with constraints.max_latency_ms, got "
+                f"latency_batch={self.latency_batch} without. Set the limit too, or leave the "
+                "batch out."
+            )
+        return self
+
     @property
     def limits(self) -> dict[str, float]:
         """The limits that are set, by name."""
@@ -46,12 +67,20 @@ class Limits:
     Args:
         constraints: The limits.
         latency: Measures a network; needed where `max_latency_ms` is set.
+        clock: Returns the time, s.
     """
 
-    def __init__(self, constraints: Constraints, latency: MeasureLatency | None = None) -> None:
+    def __init__(
+        self,
+        constraints: Constraints,
+        latency: MeasureLatency | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.constraints = constraints
         self._latency = latency
+        self._clock = clock
         self._known: dict[str, dict[str, float]] = {}
+        self._seconds_left = math.inf
 
     def __bool__(self) -> bool:
         """Whether there is any limit."""
@@ -78,8 +107,33 @@ class Limits:
         values: dict[str, float] = {name: v for name, v in every.items() if name in limits}
         holds = all(value <= limits[name] for name, value in values.items())
         if "max_latency_ms" in limits and holds and self._latency is not None:
+            start = self._clock()
             values["max_latency_ms"] = self._latency(spec)
+            self._seconds_left -= self._clock() - start
         return values
+
+    def start_turn(self) -> None:
+        """Grant `TURN_SECONDS` of measurements from now on; before the first turn all are."""
+        self._seconds_left = TURN_SECONDS
+
+    def check_turn(self) -> None:
+        """Check that there is time for a measurement.
+
+        Raises:
+            OutOfTimeError: The time of this turn is spent.
+        """
+        if self._seconds_left <= 0:
+            raise OutOfTimeError
+
+    def allows_in_turn(self, spec: ArchitectureSpec) -> bool:
+        """Say whether a network is within all limits, unless that is for the next turn to say.
+
+        Raises:
+            OutOfTimeError: It is not known, and the time of this turn is spent.
+        """
+        if spec.spec_id not in self._known:
+            self.check_turn()
+        return self.allows(spec)
 
     def allows(self, spec: ArchitectureSpec) -> bool:
         """Say whether a network is within all limits."""
@@ -109,8 +163,16 @@ def count_refused(records: Iterable[TrialRecord]) -> dict[str, int]:
     return total
 
 
-def describe_refused(refused: Mapping[str, int], rows_left_out: int = 0) -> list[str]:
-    """Say how many proposals and design rows were refused, in lines without a label."""
+def describe_refused(
+    refused: Mapping[str, int], rows_left_out: int = 0, *, is_given_up: bool = False
+) -> list[str]:
+    """Say how many proposals and design rows were refused, in lines without a label.
+
+    Args:
+        refused: Proposals beyond a limit, by constraint.
+        rows_left_out: Design rows beyond one.
+        is_given_up: Whether so many in a row were that no further row was looked at.
+    """
     lines: list[str] = []
     if refused:
         names = ", ".join(sorted(refused))
@@ -118,10 +180,12 @@ def describe_refused(refused: Mapping[str, int], rows_left_out: int = 0) -> list
             f"{_count(sum(refused.values()), 'proposal')} exceeded {names} and cost no training"
         )
     if rows_left_out:
-        lines.append(
-            f"{_count(rows_left_out, 'design row')} left out for the constraints: the skip map is "
-            "about allowed networks only"
+        what = (
+            "the design was given up, and a skip map is about the rows trained before"
+            if is_given_up
+            else "the skip map is about allowed networks only"
         )
+        lines.append(f"{_count(rows_left_out, 'design row')} left out for the constraints: {what}")
     return lines
 
 

@@ -113,7 +113,7 @@ class Display:
         if record.state is State.FAILED and self._num_said < _MAX_SAID:
             self._num_said += 1
             why = " ".join((record.message or "no message").split())
-            self._say(f"trial {record.number} failed ({record.reason}): {why}")
+            self.say(f"trial {record.number} failed ({record.reason}): {why}")
 
     def tick(self) -> None:
         """Count the answers and draw, each where it is time to."""
@@ -133,7 +133,7 @@ class Display:
             table = self._table()
             self._draw(lambda: self._live.update(table, refresh=True))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Print a line that stays, above the live display where there is one."""
         if self._live is None:
             self._print(text)

@@ -1,6 +1,6 @@
 """What was trained already, so that no architecture is trained again by accident."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from search_spaces.spec import ArchitectureSpec
 
 _DRAWS = 100
 _DRAWS_WITH_LIMITS = 1000
-"""Of a space where few networks are allowed more have to be drawn; looking at one costs little."""
+"""Of a space where few networks are allowed more have to be drawn; to look at one costs little
+where the limits are arithmetic."""
+MAX_TOO_SLOW = 300
+"""So many different networks of too long a latency end a search: each had to be measured, once."""
 _SMALL = 20_000
 """Up to so many architectures a space is enumerated when it is nearly exhausted."""
 
@@ -27,11 +30,20 @@ class KnownSpecs:
         self._space = space
         self._limits = limits or Limits(Constraints())
         self._values: dict[str, list[float | None]] = {}
+        self._trained: dict[str, ArchitectureSpec] = {}
         self._all: list[ArchitectureSpec] | None = None
 
-    def add(self, spec_id: str, value: float | None) -> None:
-        """Remember a trial; the value is None unless it is complete."""
+    def add(self, spec_id: str, value: float | None, spec: ArchitectureSpec | None = None) -> None:
+        """Remember a trial.
+
+        Args:
+            spec_id: Its architecture's id.
+            value: None unless it is complete.
+            spec: The architecture, where it is known and was allowed.
+        """
         self._values.setdefault(spec_id, []).append(value)
+        if spec is not None:
+            self._trained[spec_id] = spec
 
     def num_trials(self, spec_id: str) -> int:
         """How many trials the architecture had, whatever became of them."""
@@ -54,6 +66,9 @@ class KnownSpecs:
 
         Returns:
             The architecture, within all limits, or None where the space is exhausted.
+
+        Raises:
+            OutOfTimeError: The next turn goes on with the same draws.
         """
         taken = self._values.keys()
         unknown = self._draw(rng, lambda i: i not in taken and i not in busy and i not in planned)
@@ -62,21 +77,41 @@ class KnownSpecs:
         return self._draw(rng, lambda i: i in taken and i not in busy and self.value(i) is None)
 
     def sample_again(self, rng: np.random.Generator) -> ArchitectureSpec | None:
-        """Draw any architecture within all limits, known or not; None where none is found."""
-        return self._draw(rng, lambda _: True)
+        """Draw any architecture within all limits, known or not; None where none is found.
+
+        Raises:
+            OutOfTimeError: The next turn goes on with the same draws.
+        """
+        found = self._draw(rng, lambda _: True)
+        if found is None and self._trained:
+            trained = list(self._trained.values())
+            found = trained[int(rng.integers(len(trained)))]
+        return found
 
     def _draw(
         self, rng: np.random.Generator, fits: Callable[[str], bool]
     ) -> ArchitectureSpec | None:
+        too_slow: set[str] = set()
+        for spec in self._candidates(rng, fits):
+            if self._limits.allows_in_turn(spec):
+                return spec
+            if "max_latency_ms" in self._limits.excess(spec):
+                too_slow.add(spec.spec_id)
+                if len(too_slow) >= MAX_TOO_SLOW:
+                    return None
+        return None
+
+    def _candidates(
+        self, rng: np.random.Generator, fits: Callable[[str], bool]
+    ) -> Iterator[ArchitectureSpec]:
+        """Yield random architectures, then all of a small space in random order."""
         for _ in range(_DRAWS_WITH_LIMITS if self._limits else _DRAWS):
             spec = self._space.sample(rng)
-            if fits(spec.spec_id) and self._limits.allows(spec):
-                return spec
+            if fits(spec.spec_id):
+                yield spec
         if self._space.size > _SMALL:
-            return None
+            return
         if self._all is None:
             self._all = list(self._space)
         left = [spec for spec in self._all if fits(spec.spec_id)]
-        # One after the other, since it may take a measurement to say whether one is allowed.
-        in_turn = (left[int(index)] for index in rng.permutation(len(left)))
-        return next((spec for spec in in_turn if self._limits.allows(spec)), None)
+        yield from (left[int(index)] for index in rng.permutation(len(left)))

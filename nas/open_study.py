@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 
 from nas.config import REPEATS, StudyConfig
 from nas.errors import StorageError
+from nas.given_up import read_given_up, with_rows_left_out
 from nas.records import to_records
 from nas.run_folder import RunFolder
 from nas.sampling import make_pruner, make_sampler
@@ -80,6 +81,7 @@ def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord
             f"A study with one objective is needed, got {len(directions)} in {study_name!r}."
         )
     trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
+    trials = with_rows_left_out(trials, read_given_up(storage, study_id))
     return trials, directions[0].name.lower()
 
 

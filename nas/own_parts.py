@@ -3,14 +3,16 @@
 torch is imported only where there is something to try.
 """
 
+from typing import cast
+
 import numpy as np
 
 from nas.config import StudyConfig
 from nas.errors import ConfigError
 from nas.own_task import check_task, load_task
 from search_spaces.complexity import complexity
-from search_spaces.errors import UserError
-from search_spaces.space import SearchSpace
+from search_spaces.errors import SpaceError, UserError
+from search_spaces.space import Decision, SearchSpace, Value
 from search_spaces.spec import ArchitectureSpec, BlockClass, Kind
 
 _NUM_SAMPLES = 32
@@ -40,14 +42,16 @@ def check_own_blocks(space: SearchSpace) -> None:
     Raises:
         UserError: A class cannot be loaded or made, or a network does not work.
     """
-    for specs in _by_block(space).values():
-        ordered = sorted(specs, key=lambda spec: (spec.num_blocks, len(spec.skips)))
-        for spec in dict.fromkeys((ordered[0], ordered[-1])):
+    for specs in networks_by_block(space):
+        for spec in dict.fromkeys((specs[0], specs[-1])):
             _check_network(spec)
 
 
-def _by_block(space: SearchSpace) -> dict[str, list[ArchitectureSpec]]:
-    """Return networks of the space by the user's class that their blocks are of."""
+def networks_by_block(space: SearchSpace) -> list[list[ArchitectureSpec]]:
+    """Return networks for each block class of the user's, from the smallest to the deepest.
+
+    The depths of all classes reach as far, whichever class the space names first.
+    """
     draws = np.random.default_rng(0)
     specs = [
         space.uniform(depths, Kind.IDENTITY) for depths in (space.anchor_depths[0], space.deepest)
@@ -58,7 +62,36 @@ def _by_block(space: SearchSpace) -> dict[str, list[ArchitectureSpec]]:
     for spec in specs:
         if isinstance(spec.block, BlockClass):
             found.setdefault(spec.block.model_dump_json(), []).append(spec)
-    return found
+    for group in found.values():
+        group.extend(_at_extreme_depths(space, group[0]))
+        group.sort(key=lambda spec: (spec.num_blocks, len(spec.skips)))
+    return list(found.values())
+
+
+def _at_extreme_depths(space: SearchSpace, spec: ArchitectureSpec) -> list[ArchitectureSpec]:
+    """Return the networks of the fewest and the most blocks with the other answers of `spec`.
+
+    There are none where a space names its decisions in its own way.
+    """
+    try:
+        answers = space.decisions(spec)
+    except SpaceError:
+        # A uniform network need not be in its space.
+        return []
+
+    def network(end: int) -> ArchitectureSpec:
+        def choose(decision: Decision) -> Value:
+            if decision.name.startswith("depth."):
+                return sorted(decision.choices, key=int)[end]
+            answer = answers.get(decision.name)
+            if answer in decision.choices:
+                return cast(Value, answer)
+            identity = Kind.IDENTITY.value
+            return identity if identity in decision.choices else decision.choices[0]
+
+        return space.decide(choose)
+
+    return [network(0), network(-1)]
 
 
 def _check_network(spec: ArchitectureSpec) -> None:

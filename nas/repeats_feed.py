@@ -22,6 +22,9 @@ from trainer.measurement import EpochMetrics, Failure, Measurement
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
 
+_OF_SKIPS = ("skips", "zero_init", "projection")
+"""Fields of a spec that say nothing without skips."""
+
 Identity = tuple[str, tuple[str | None, float | None, float | None], int]
 """Source, training and replicate."""
 
@@ -142,16 +145,16 @@ class RepeatsFeed:
         if not self._left:
             return None
         repeat = self._left.pop(0)
-        attributes = self._attributes(repeat)
         try:
             params, distributions = parameters_of(self._space, repeat.spec)
         except SpaceError:
             # Anchors need not be in the space: one without `none` still has a plain network.
             params, distributions = {}, {}
+        attributes = self._attributes(repeat, params or _decisions(repeat.spec))
         started = self._trials.store.start(params, distributions, attributes)
         return self._trials.begin(started, attributes)
 
-    def _attributes(self, repeat: Repeat) -> dict[str, Any]:
+    def _attributes(self, repeat: Repeat, decisions: Mapping[str, Any]) -> dict[str, Any]:
         # Named by the source: a finalist and an anchor of the same network are compared, and two
         # equal trainings would count as independent ones.
         name = f"{repeat.source.value} {repeat.spec.spec_id}"
@@ -161,7 +164,7 @@ class RepeatsFeed:
             "weight_decay": recipe.weight_decay,
             "replicate": repeat.replicate,
             "wandb_id": self._trials.next_wandb_id(),
-            "decisions": _decisions(repeat.spec),
+            "decisions": dict(decisions),
         }
         if repeat.name is not None:
             more["name"] = repeat.name
@@ -212,8 +215,9 @@ def plan_equal_depth(
 ) -> list[Repeat]:
     """Plan the winner with an identity in every block instead, to compare the winner with.
 
-    It has the winner's depths, widths and block type and is trained by its recipe, so that the two
-    differ in their skips alone. None is needed where it is the winner itself.
+    All else is the winner's, its recipe too, so that the two differ in their skips alone; what a
+    network has only with its skips (`zero_init`, `projection`) is the space's. None is needed where
+    it is the winner itself.
 
     Args:
         space: The search space.
@@ -223,17 +227,14 @@ def plan_equal_depth(
         values: The winner's values of these.
     """
     usual = space.uniform(winner.depths, Kind.IDENTITY)
-    spec = usual.changed(
-        **{key: winner.to_dict()[key] for key in ("stem_width", "block", "stages")}
-    )
+    fields = winner.to_dict()
+    spec = usual.changed(**{key: fields[key] for key in fields if key not in _OF_SKIPS})
     if spec == winner:
         return []
     name = anchor_name(Kind.IDENTITY, spec)
     if winner.depths not in space.anchor_depths:
         name += f" ({'-'.join(map(str, winner.depths))})"
-    if spec != usual:
-        block = "" if spec.block == usual.block else f" {block_word(spec.block)}"
-        name += f"{block} width={spec.stem_width}"
+    name += _differences(spec, usual)
     own = {
         name: value for name, value in (values or {}).items() if recipe and name in recipe.ranges
     }
@@ -246,11 +247,33 @@ def plan_equal_depth(
     ]
 
 
+def _differences(spec: ArchitectureSpec, usual: ArchitectureSpec) -> str:
+    """Name what makes a network another one than the space's own of these depths and skips."""
+    if spec == usual:
+        return ""
+    block = "" if spec.block == usual.block else f" {block_word(spec.block)}"
+    ours, theirs = spec.to_dict(), usual.to_dict()
+    words = ("stem", "activation", "norm", "bottleneck_stride")
+    others = "".join(f" {key}={ours[key]}" for key in words if ours[key] != theirs[key])
+    return f"{block}{others} width={spec.stem_width}"
+
+
 def _identity(record: TrialRecord) -> Identity:
     return (record.source.value, record.training, record.replicate)
 
 
 def _decisions(spec: ArchitectureSpec) -> dict[str, Any]:
-    depths: dict[str, Any] = {f"depth.stage{i}": d for i, d in enumerate(spec.depths, start=1)}
-    kinds = zip(spec.places(), spec.kinds, strict=True)
-    return depths | {f"skip.{place}": kind.value for place, kind in kinds}
+    """Return what would lead to a network that is not in the space, named as in shipped spaces.
+
+    A span of 1 is not named, as in the space of classic blocks.
+    """
+    found: dict[str, Any] = {f"depth.stage{i}": d for i, d in enumerate(spec.depths, start=1)}
+    for place, skips in zip(spec.places(), spec.incoming, strict=True):
+        if not skips:
+            found[f"skip.{place}"] = Kind.NONE.value
+        for number, skip in enumerate(skips, start=1):
+            ordinal = "" if number == 1 else str(number)
+            found[f"skip{ordinal}.{place}"] = skip.kind.value
+            if spec.span(skip) != 1:
+                found[f"span{ordinal}.{place}"] = spec.span(skip)
+    return found

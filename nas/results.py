@@ -11,6 +11,7 @@ from nas.errors import ExportError, TableError
 from nas.export import ExportResult, SearchCost, check_exportable
 from nas.exporting import export_winner, weights_key
 from nas.finalists import Ranking, best_finalist
+from nas.own_parts import networks_by_block
 from nas.own_task import export_problem
 from nas.reporting import ReportInputs, WrittenReport, study_context, write_report
 from nas.run_folder import RunFolder
@@ -38,6 +39,8 @@ class Results:
         self.export: ExportResult | None = None
         self.no_export: str | None = None
         """Why this study has no export, where it can have none."""
+        self.ended_early: str | None = None
+        """Why the search has ended before its total, where it has."""
         self._environment = folder.read_environment()
         self._context = study_context(config, self.space, self._environment, folder.path)
 
@@ -143,15 +146,17 @@ class Results:
         """Say why networks of this study cannot be exported; None where they can.
 
         Args:
-            spec: The network; None: a small one of the space.
+            spec: The network; None: small ones of the space, one for each of the user's blocks.
         """
         task = self.config.task
-        spec = spec or self.space.uniform(self.space.anchor_depths[0], Kind.IDENTITY)
-        problem = task and export_problem(task.class_path, task.init_args, spec)
+        usual = spec or self.space.uniform(self.space.anchor_depths[0], Kind.IDENTITY)
+        problem = task and export_problem(task.class_path, task.init_args, usual)
         if problem is not None:
             return problem
+        others = [] if spec else [specs[0] for specs in networks_by_block(self.space)]
         try:
-            check_exportable(spec)
+            for each in (usual, *others):
+                check_exportable(each)
         except ExportError as error:
             return str(error)
         return None
@@ -180,6 +185,10 @@ class Results:
         lines: list[str] = []
         if self.report is not None:
             lines += [self.report.headline, ""]
+        if self.ended_early is not None:
+            done = sum(r.state in (State.COMPLETE, State.PRUNED) for r in self.trials)
+            total = self.config.search.trials
+            lines.append(f"search   ended after {done} of {total} trials: {self.ended_early}")
         ranking = self.ranking(self.repeats)
         if ranking is not None and ranking.winner.spec is not None:
             winner = ranking.winner

@@ -2,11 +2,9 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -14,11 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.allowed_rows import AllowedRows
 from nas.callbacks import Callback
 from nas.config import StudyConfig
-from nas.constraints import Limits, broken
+from nas.constraints import Limits, OutOfTimeError, broken
 from nas.design_queue import DesignQueue
 from nas.errors import TrainingError
+from nas.given_up import keep_given_up, read_given_up, with_rows_left_out
 from nas.known_specs import KnownSpecs
 from nas.messages import Work
+from nas.proposals import Proposals
 from nas.records import measured, start_attributes, to_record
 from nas.running import Running, TrialsInTraining, is_ours
 from nas.sampling import Ask, SamplerMirror, parameters_of
@@ -30,11 +30,6 @@ from trainer.measurement import EpochMetrics, Failure, Measurement
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
 
-MAX_REPEATED_ASKS = 20
-"""How often a sampler may propose known architectures before a random new one is taken."""
-MAX_REFUSED_ASKS = 50
-"""How often in a row a sampler may propose what is beyond a constraint before a random allowed
-network is taken."""
 MAX_FAILURES_IN_A_ROW = 10
 """After so many failed trials without a finished one between, the study is given up."""
 POLL_SECONDS = 1.0
@@ -51,6 +46,7 @@ class SearchFeed:
         callbacks: Called with (study, trial) after each ended trial.
         limits: What a network must not exceed to be trained; None: the configuration's, without
             a measured latency.
+        say: Told in words when the design is given up.
     """
 
     def __init__(
@@ -60,20 +56,25 @@ class SearchFeed:
         trials: TrialsInTraining,
         callbacks: tuple[Callback, ...] = (),
         limits: Limits | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._config = config
         self._space = space
         self._trials = trials
         self._callbacks = callbacks
+        self._say = say
         self._study = _SearchStudy(trials.store.name, trials.store.storage, self.stop)
         self._limits = limits or Limits(config.constraints)
         self._mirror = SamplerMirror(space, config.search, config.recipe, self._limits)
         self._design = AllowedRows(DesignQueue(space, config.search), self._limits)
         self._known = KnownSpecs(space, self._limits)
-        self._refused: Counter[str] = Counter()
+        self._proposals = Proposals(
+            config, space, self._mirror, self._known, self._limits, lambda: self._design.planned
+        )
         self._asks: dict[str, Ask] = {}
         self._last_reported: dict[str, int] = {}
         self._stopped = False
+        self._rows_given_up: int | None = None
         self._failures_in_a_row = 0
         self._last_poll = -math.inf
         trials.take_over()
@@ -81,6 +82,9 @@ class SearchFeed:
             self._learn(frozen)
         for running in trials.retries:
             self._ask_again(running)
+        given_up = read_given_up(trials.store.storage, trials.store.study_id)
+        if given_up is not None:
+            self._leave_design(given_up)
 
     @property
     def trials(self) -> TrialsInTraining:
@@ -101,17 +105,55 @@ class SearchFeed:
         return self._stopped or self.num_counted >= self._config.search.trials
 
     @property
+    def ended(self) -> list[TrialRecord]:
+        """Ended trials, which count all rows of the design that were left out."""
+        return with_rows_left_out(self._trials.ended, self._rows_given_up)
+
+    @property
     def has_design(self) -> bool:
-        """Whether rows of the design are trained, as far as the constraints allow it."""
-        return self._config.search.design_share > 0 and not self._design.is_empty
+        """Whether rows of the design are trained, as far as the constraints allow it.
+
+        Where it takes long to measure that, rows are hoped for.
+        """
+        self._limits.start_turn()
+        try:
+            return self._config.search.design_share > 0 and not self._design.is_empty
+        except OutOfTimeError:
+            return True
+
+    @property
+    def is_design_given_up(self) -> bool:
+        """Whether no further design row is looked for, since too many were beyond the limits."""
+        return self._rows_given_up is not None
+
+    @property
+    def ended_early(self) -> str | None:
+        """Why the search ends before its total, where it may train design rows only."""
+        if not (self.is_design_given_up and self._config.search.design_share == 1):
+            return None
+        if self.num_counted >= self._config.search.trials:
+            return None
+        return (
+            f"only design rows may be trained, and {self._rows_given_up} of them in a row are "
+            "beyond the constraints. For adaptive trials too choose another --name with goal=both "
+            "(and mode=search), for more rows one with a higher limit"
+        )
 
     def stop(self) -> None:
         """Start no further trial; those in training are finished."""
         self._stopped = True
 
     def next(self) -> Work | None:
-        """Return a lost trial, an enqueued one, or a new one."""
-        running = self._next_running()
+        """Return a lost trial, an enqueued one, or a new one.
+
+        None also where more latencies have to be measured than there is time for in one turn: the
+        owner looks after its workers and asks again.
+        """
+        self._limits.start_turn()
+        try:
+            running = self._next_running()
+        except OutOfTimeError:
+            return None
         if running is None:
             return None
         self._trials.submit(running)
@@ -222,18 +264,41 @@ class SearchFeed:
         self._asks[running.key] = ask
         return running
 
-    def _next_new(self) -> Running:
+    def _next_new(self) -> Running | None:
         if self._design.is_turn(self._live()):
             return self._begin_row()
-        ask = self._ask_unknown()
+        if self._design.is_given_up and not self.is_design_given_up:
+            self._give_up_design()
+        if self._stopped:
+            return None
+        ask = self._ask()
         values = self._config.recipe.values_in(ask.params)
-        more: dict[str, Any] = {"refused": dict(self._refused)} if self._refused else {}
+        refused = self._proposals.refused
+        more: dict[str, Any] = {"refused": dict(refused)} if refused else {}
         attributes = self._attributes(ask.spec, Source.ADAPTIVE, values, **more)
         started = self._trials.store.start(ask.params, ask.distributions, attributes, ask.excess)
-        self._refused.clear()
+        refused.clear()
         running = self._trials.begin(started, attributes)
         self._asks[running.key] = ask
         return running
+
+    def _give_up_design(self) -> None:
+        """Keep that no further row is looked for, and say it."""
+        number = self._design.num_left_out
+        keep_given_up(self._trials.store.storage, self._trials.store.study_id, number)
+        self._leave_design(number)
+        then = "the search ends with what is trained" if self._stopped else "the rest is adaptive"
+        rows = sum(record.source is Source.RANDOMISED for record in self._live())
+        self._say(
+            f"The design is given up after {rows} of its rows: the next {number} are beyond the "
+            f"constraints; {then}."
+        )
+
+    def _leave_design(self, rows_left_out: int) -> None:
+        self._rows_given_up = rows_left_out
+        self._design.give_up()
+        if self._config.search.design_share == 1:
+            self.stop()
 
     def _begin_row(self) -> Running:
         spec, row, left_out = self._design.next()
@@ -249,67 +314,13 @@ class SearchFeed:
         ended = [record for record in self._trials.ended if record.state is not State.FAILED]
         return ended + [running.record for running in self._trials.in_training.values()]
 
-    def _ask_unknown(self) -> Ask:
-        """Ask the sampler until it proposes an architecture that nobody has trained or will.
-
-        One beyond a constraint is told as such and costs no training. With a range in the recipe
-        an architecture may come again, to be trained by another recipe.
-        """
-        ended = self._trials.ended
+    def _ask(self) -> Ask:
+        """Ask for a new architecture; the first ones are random."""
+        ended, number = self._trials.ended, len(self._trials.store.trials())
         num_adaptive = sum(r.source is Source.ADAPTIVE and r.spec is not None for r in ended)
         if num_adaptive + len(self._asks) < self._config.search.startup_trials:
-            return self._ask_random()
-        busy, may_repeat = self._busy(), self._may_repeat
-        num_repeated = 0
-        while num_repeated < MAX_REPEATED_ASKS:
-            ask = self._ask_allowed()
-            if ask is None:
-                break
-            if may_repeat:
-                return ask
-            num_repeated += 1
-            spec_id = ask.spec.spec_id
-            num_trials = self._known.num_trials(spec_id)
-            if not num_trials and spec_id not in busy and spec_id not in self._design.planned:
-                return ask
-            known = self._known.value(spec_id)
-            state = TrialState.FAIL if known is None else TrialState.COMPLETE
-            self._mirror.tell(ask, state, known)
-        return self._ask_random()
-
-    def _ask_random(self) -> Ask:
-        """Propose a random new architecture; where there is none left, what the sampler likes."""
-        number = len(self._trials.store.trials())
-        rng = np.random.default_rng(child_seed(self._config.search.seed, "adaptive", number))
-        spec = self._known.sample(rng, self._busy(), self._design.planned)
-        if spec is None:
-            ask = self._ask_allowed()
-            if ask is not None:
-                return ask
-            spec = self._known.sample_again(rng)
-        if spec is None:
-            raise TrainingError(
-                "A network within the constraints must be found to go on, got none of many random "
-                "ones. Finish with what is trained (a smaller --trials), or choose another --name "
-                "with higher limits."
-            )
-        return self._mirror.ask(dict(self._space.decisions(spec)))
-
-    def _ask_allowed(self) -> Ask | None:
-        """Ask the sampler until it proposes what is within the constraints; None at last."""
-        for _ in range(MAX_REFUSED_ASKS):
-            ask = self._mirror.ask()
-            name = broken(ask.excess)
-            if name is None:
-                return ask
-            self._refused[name] += 1
-            self._mirror.refuse(ask)
-        return None
-
-    @property
-    def _may_repeat(self) -> bool:
-        """Whether an architecture may be trained again without being the same training."""
-        return self._config.search.duplicates == "reseed" or bool(self._config.recipe.ranges)
+            return self._proposals.at_random(number, self._busy())
+        return self._proposals.new(number, self._busy())
 
     def _busy(self) -> set[str]:
         return {running.spec.spec_id for running in self._trials.in_training.values()}
@@ -336,7 +347,7 @@ class SearchFeed:
     def _remember(self, record: TrialRecord) -> None:
         """Know the architecture from now on; only a complete trial has a value to tell."""
         value = record.value if record.state is State.COMPLETE else None
-        self._known.add(str(record.spec_id), value)
+        self._known.add(str(record.spec_id), value, record.spec)
 
     def _learn(self, frozen: FrozenTrial) -> None:
         """Take up what a former owner's trial says about the design, the sampler and duplicates."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.constraints import count_refused, describe_refused
+from nas.given_up import read_given_up
 from nas.open_study import folder_of, read_repeats, read_trials
 from nas.records import best_record
 from nas.storage import open_storage
@@ -24,6 +25,7 @@ def read_status(path: Path) -> dict[str, Any]:
     storage = open_storage(config.storage, folder.path, create=False)
     trials, direction = read_trials(storage, config.name)
     repeats = read_repeats(storage, config.name)
+    given_up = read_given_up(storage, storage.get_study_id_from_name(config.name))
     return {
         "name": config.name,
         "folder": str(folder.path),
@@ -33,6 +35,9 @@ def read_status(path: Path) -> dict[str, Any]:
         "repeats": _count(repeats),
         "refused": count_refused(trials),
         "rows_left_out": sum(trial.rows_left_out for trial in trials),
+        "design_given_up": given_up is not None,
+        # Where only design rows may be trained, none is left after the design.
+        "ended_early": given_up is not None and config.search.design_share == 1,
         "best": _best(trials, direction),
         "workers": board["workers"] if board is not None else [],
         "report": _existing(folder.report / "report.html"),
@@ -52,7 +57,9 @@ def describe_status(status: dict[str, Any]) -> str:
     if any(status["repeats"].values()):
         repeats = [f"{number} {state}" for state, number in status["repeats"].items() if number]
         lines.append(f"repeats  {', '.join(repeats)}")
-    limited = describe_refused(status["refused"], status["rows_left_out"])
+    limited = describe_refused(
+        status["refused"], status["rows_left_out"], is_given_up=status["design_given_up"]
+    )
     lines += [f"limits   {line}" for line in limited]
     best = status["best"]
     if best is not None:
@@ -65,7 +72,7 @@ def describe_status(status: dict[str, Any]) -> str:
         lines.append("owner    running; nothing is in training now")
     if not status["is_running"]:
         unfinished = counts["running"] or status["repeats"]["running"]
-        left = unfinished or done < status["target"]
+        left = unfinished or (done < status["target"] and not status["ended_early"])
         lines.append(
             f"owner    none; go on with: nas search --name {status['name']}"
             if left

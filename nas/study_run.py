@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from nas.callbacks import Callback
 from nas.constraints import count_refused, describe_refused
@@ -25,8 +25,9 @@ from nas.pool import WorkerPool
 from nas.price import estimate_price, seconds_left
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
+from nas.study_store import StudyStore
 from nas.timing import TimedFeed, Timing
-from nas.trials import State, TrialRecord
+from nas.trials import Source, State, TrialRecord
 from nas.worker_board import WorkerBoard
 from trainer.checkpoints import FolderCheckpoints
 
@@ -98,33 +99,34 @@ class StudyRun:
         self._watches_precision = False
         self._is_precise = False
         self._display = Display(self._display_sources(), options.stream)
-        watcher = Watchers(self._epoch_log, self._display, self._wandb)
-        checkpoints = FolderCheckpoints(study.folder.checkpoints)
-
-        def trials_of(store: Any, prefix: str) -> TrialsInTraining:
-            return TrialsInTraining(
-                store,
-                prefix=prefix,
-                metric=study.config.search.metric,
-                max_attempts=study.config.search.max_attempts,
-                checkpoints=checkpoints,
-                watcher=watcher,
-            )
-
-        self._search = SearchFeed(
-            study.config,
-            study.space,
-            trials_of(study.search, "trial"),
-            callbacks,
-            limits_of(study.config, self._slots[0].device, study.folder.path),
-        )
-        self._repeats = trials_of(study.repeats, "repeat")
+        self._search = self._open_search(callbacks)
+        self._repeats = self._trials_of(study.repeats, "repeat")
         self._repeats.take_over()
         self._phases = Phases(study, self._search, self._repeats, self._results.winner)
         if study.config.constraints.limits and not self._search.has_design:
-            self._price = replace(
-                self._price, num_randomised=0, num_adaptive=study.config.search.trials
-            )
+            self._expect_no_more_rows()
+
+    def _open_search(self, callbacks: tuple[Callback, ...]) -> SearchFeed:
+        study = self._study
+        return SearchFeed(
+            study.config,
+            study.space,
+            self._trials_of(study.search, "trial"),
+            callbacks,
+            limits_of(study.config, self._slots[0].device, study.folder.path),
+            self._say_given_up,
+        )
+
+    def _trials_of(self, store: StudyStore, prefix: str) -> TrialsInTraining:
+        settings = self._study.config.search
+        return TrialsInTraining(
+            store,
+            prefix=prefix,
+            metric=settings.metric,
+            max_attempts=settings.max_attempts,
+            checkpoints=FolderCheckpoints(self._study.folder.checkpoints),
+            watcher=Watchers(self._epoch_log, self._display, self._wandb),
+        )
 
     def run(self) -> None:
         """Print plan and price, train, write report and export."""
@@ -161,7 +163,7 @@ class StudyRun:
             self._learn()
             self._price = replace(self._price, num_randomised=0, num_adaptive=0)
             self._train(self._phases.of_trial(trial))
-            self._results.load(self._search.trials.ended, self._repeats.ended)
+            self._results.load(self._search.ended, self._repeats.ended)
             self._board.write()
             with self._timing.measure("export"):
                 result = self._results.write_export(folder, number)
@@ -194,6 +196,20 @@ class StudyRun:
         self._wandb.catch_up(ended)
         return ended
 
+    def _say_given_up(self, text: str) -> None:
+        """Say while trials are in training that the design is given up."""
+        self._display.say(text)
+        self._expect_no_more_rows()
+
+    def _expect_no_more_rows(self) -> None:
+        """Expect adaptive trials, or none, instead of the design rows that are to come."""
+        search = self._study.config.search
+        trials = self._search.trials
+        live = [*trials.ended, *(running.record for running in trials.in_training.values())]
+        rows = sum(record.source is Source.RANDOMISED for record in live)
+        adaptive = 0 if search.design_share == 1 else max(search.trials - rows, 0)
+        self._price = replace(self._price, num_randomised=rows, num_adaptive=adaptive)
+
     def _train(self, feeds: list[tuple[str, Feed]]) -> None:
         timed = [TimedFeed(feed, name, self._timing) for name, feed in feeds]
         if all(feed.is_finished for feed in timed):
@@ -221,7 +237,8 @@ class StudyRun:
 
     def _finish(self) -> None:
         """Write what came out, and say it."""
-        self._results.load(self._search.trials.ended, self._repeats.ended)
+        self._results.load(self._search.ended, self._repeats.ended)
+        self._results.ended_early = self._search.ended_early
         self._timing.write(len(self._slots))
         # The report first: an export that cannot be proven must not cost it.
         if self._options.with_report:
@@ -272,6 +289,8 @@ class StudyRun:
         """Say where the constraints leave nothing of the design, before anything is trained."""
         if self._search.has_design or not self._study.config.search.design_share:
             return ""
+        if self._search.is_design_given_up:
+            return "; the design was given up"
         depths = "-".join(map(str, self._study.space.deepest))
         return (
             f"; no network of the design ({depths} blocks per stage) is within them: all trials "
@@ -280,9 +299,11 @@ class StudyRun:
 
     def _describe_limits(self) -> list[str]:
         """Say what the constraints have kept from being trained."""
-        ended = self._search.trials.ended
+        ended = self._search.ended
         return describe_refused(
-            count_refused(ended), sum(record.rows_left_out for record in ended)
+            count_refused(ended),
+            sum(record.rows_left_out for record in ended),
+            is_given_up=self._search.is_design_given_up,
         )
 
     def _display_sources(self) -> DisplaySources:

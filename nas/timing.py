@@ -81,13 +81,17 @@ class TimedFeed:
         self._feed = feed
         self._name = name
         self._timing = timing
+        self._asking = 0.0
 
     def next(self) -> Work | None:
         """Ask for work."""
         start = time.perf_counter()
         work = self._feed.next()
+        # A feed may need several turns for one answer.
+        self._asking += time.perf_counter() - start
         if work is not None:
-            self._timing.add(f"{self._name}.ask", time.perf_counter() - start)
+            self._timing.add(f"{self._name}.ask", self._asking)
+            self._asking = 0.0
         return work
 
     @property

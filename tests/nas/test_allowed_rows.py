@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from nas.allowed_rows import AllowedRows, check_feasible
+from nas.allowed_rows import MAX_ROWS_LEFT_OUT, AllowedRows, check_feasible
 from nas.config import StudyConfig
-from nas.constraints import Limits
+from nas.constraints import TURN_SECONDS, Constraints, Limits, OutOfTimeError
 from nas.design_queue import DesignQueue
 from nas.errors import ConfigError
 from search_spaces.complexity import complexity
-from search_spaces.spec import Kind
+from search_spaces.spec import ArchitectureSpec, Kind
 from tests.nas.fake_pool import tiny_config
 
 SPACE = tiny_config().make_space()
@@ -97,3 +97,60 @@ def test_study_of_design_rows_alone_needs_one_that_is_allowed() -> None:
     config, limits = limited(tiny_config(goal="map"), max_layers=13)
     with pytest.raises(ConfigError, match=r"the design, which has 2-2-2 .* within max_layers=13"):
         check_feasible(config, SPACE, limits)
+
+
+def a_tenth_is_quick(spec: ArchitectureSpec) -> float:
+    return 1.0 if int(spec.spec_id[:4], 16) % 10 == 0 else 3.0
+
+
+def test_design_goes_on_where_few_rows_are_quick_enough() -> None:
+    search = tiny_config(trials=40).search
+    limits = Limits(Constraints(max_latency_ms=2.0), a_tenth_is_quick)
+    rows = AllowedRows(DesignQueue(SPACE, search), limits)
+    taken = [rows.next() for _ in range(40)]
+    assert all(limits.allows(spec) for spec, *_ in taken)
+    # So many too slow ones in a row are no reason to give up.
+    assert max(left_out for *_, left_out in taken) > 20
+    assert not rows.is_given_up
+
+
+def test_rows_left_out_before_the_design_is_given_up_are_counted() -> None:
+    config, limits = limited(tiny_config(trials=40), max_latency_ms=13.0)
+    rows = rows_of(config, limits)
+    assert not rows.is_given_up
+    assert rows.is_empty
+    assert rows.is_given_up
+    assert rows.num_left_out == MAX_ROWS_LEFT_OUT
+
+
+def test_design_that_a_former_owner_gave_up_is_not_looked_at() -> None:
+    config, limits = limited(tiny_config(trials=40))
+    rows = rows_of(config, limits)
+    rows.give_up()
+    assert rows.is_empty
+    assert rows.num_left_out == 0
+
+
+def test_turns_without_time_lose_no_row() -> None:
+    now = [0.0]
+
+    def slow(spec: ArchitectureSpec) -> float:
+        now[0] += TURN_SECONDS
+        return a_tenth_is_quick(spec)
+
+    search = tiny_config(trials=40).search
+    bounds = Constraints(max_latency_ms=2.0)
+    at_once = AllowedRows(DesignQueue(SPACE, search), Limits(bounds, a_tenth_is_quick))
+    limits = Limits(bounds, slow, clock=lambda: now[0])
+    in_turns = AllowedRows(DesignQueue(SPACE, search), limits)
+    found: list[tuple[ArchitectureSpec, int, int]] = []
+    turns = 0
+    while len(found) < 5:
+        limits.start_turn()
+        turns += 1
+        try:
+            found.append(in_turns.next())
+        except OutOfTimeError:
+            continue
+    assert found == [at_once.next() for _ in range(5)]
+    assert turns > 20

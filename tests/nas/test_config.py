@@ -63,7 +63,7 @@ def test_section_without_keys_is_the_default() -> None:
         ("search.trails", 3, "Unknown key 'search.trails'. Did you mean 'search.trials'?"),
         ("recipe.epoch", 3, "Unknown key 'recipe.epoch'. Did you mean 'recipe.epochs'?"),
         ("wandb.projct", "a", "Unknown key 'wandb.projct'. Did you mean 'wandb.project'?"),
-        ("space.widht", 3, "Unknown key 'space.widht'. Did you mean 'width'?"),
+        ("space.widht", 3, "Unknown key 'space.widht'. Did you mean 'space.width'?"),
         (
             "search.sampler.class_pat",
             "a.B",

@@ -3,12 +3,20 @@ from dataclasses import replace
 import pytest
 
 from nas.config import make_config
-from nas.constraints import Constraints, Limits, broken, count_refused, describe_refused
+from nas.constraints import (
+    TURN_SECONDS,
+    Constraints,
+    Limits,
+    OutOfTimeError,
+    broken,
+    count_refused,
+    describe_refused,
+)
 from nas.errors import ConfigError
 from nas.trials import Source, State, TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.registry import make_space
-from search_spaces.spec import InputShape, Kind
+from search_spaces.spec import ArchitectureSpec, InputShape, Kind
 
 SPACE = make_space({"max_blocks": 2}, InputShape(channels=1, height=8, width=8), num_classes=10)
 SMALL, LARGE = SPACE.uniform((1, 1, 1), Kind.NONE), SPACE.uniform((2, 2, 2), Kind.PROJECTION)
@@ -34,7 +42,7 @@ def test_network_at_its_limits_is_allowed_and_one_above_is_not() -> None:
 
 
 def test_without_limits_everything_is_allowed() -> None:
-    limits = Limits(Constraints(latency_batch=8))
+    limits = Limits(Constraints())
     assert not limits
     assert limits.excess(LARGE) == {}
     assert limits.allows(LARGE)
@@ -100,3 +108,49 @@ def test_refused_proposals_are_counted_over_trials() -> None:
         "1 design row left out for the constraints: the skip map is about allowed networks only",
     ]
     assert describe_refused({}) == []
+
+
+def test_rows_before_a_design_was_given_up_are_said_as_such() -> None:
+    assert describe_refused({}, 307, is_given_up=True) == [
+        "307 design rows left out for the constraints: the design was given up, and a skip map is "
+        "about the rows trained before"
+    ]
+
+
+def test_batch_of_a_latency_that_nobody_limits_is_refused() -> None:
+    message = (
+        r"constraints.latency_batch must come with constraints.max_latency_ms, got "
+        r"latency_batch=8 without. Set the limit too"
+    )
+    with pytest.raises(ConfigError, match=message):
+        make_config({"constraints": {"latency_batch": 8, "max_layers": 20}})
+    with_limit = make_config({"constraints": {"latency_batch": 8, "max_latency_ms": 2}})
+    assert with_limit.constraints.latency_batch == 8
+    # As the configuration is written with all its defaults.
+    assert make_config({"constraints": {"latency_batch": 1, "max_latency_ms": None}})
+
+
+def test_turn_ends_when_its_time_is_measured_away_and_the_next_goes_on() -> None:
+    now = [0.0]
+    measured: list[str] = []
+
+    def latency(spec: ArchitectureSpec) -> float:
+        measured.append(spec.spec_id)
+        now[0] += TURN_SECONDS / 2
+        return 3.0
+
+    limits = Limits(Constraints(max_latency_ms=2.0), latency, clock=lambda: now[0])
+    specs = [SPACE.uniform((1, 1, depth), kind) for depth in (1, 2) for kind in Kind]
+    limits.start_turn()
+    assert not limits.allows_in_turn(specs[0])
+    limits.check_turn()
+    assert not limits.allows_in_turn(specs[1])
+    with pytest.raises(OutOfTimeError):
+        limits.allows_in_turn(specs[2])
+    with pytest.raises(OutOfTimeError):
+        limits.check_turn()
+    # What is known costs nothing.
+    assert not limits.allows_in_turn(specs[0])
+    limits.start_turn()
+    assert not limits.allows_in_turn(specs[2])
+    assert measured == [spec.spec_id for spec in specs[:3]]

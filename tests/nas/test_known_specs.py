@@ -1,9 +1,12 @@
+import contextlib
+
 import numpy as np
 
-from nas.constraints import Constraints, Limits
-from nas.known_specs import KnownSpecs
+from nas.constraints import TURN_SECONDS, Constraints, Limits, OutOfTimeError
+from nas.known_specs import MAX_TOO_SLOW, KnownSpecs
 from search_spaces import InputShape, make_space
 from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchitectureSpec, Kind
 
 
 def _space(**config: int) -> SearchSpace:
@@ -68,3 +71,47 @@ def test_only_what_is_within_the_limits_is_drawn() -> None:
     assert again.layers == 6
     nothing = KnownSpecs(space, Limits(Constraints(max_layers=5)))
     assert nothing.sample_again(rng) is None
+
+
+def test_networks_that_are_all_too_slow_are_not_measured_without_end() -> None:
+    space = _space(stages=3, max_blocks=3)
+    measured: set[str] = set()
+
+    def latency(spec: ArchitectureSpec) -> float:
+        measured.add(spec.spec_id)
+        return 3.0
+
+    known = KnownSpecs(space, Limits(Constraints(max_latency_ms=2.0), latency))
+    assert known.sample(np.random.default_rng(0), busy=(), planned=()) is None
+    assert len(measured) == MAX_TOO_SLOW
+    # Then an allowed network that was trained comes again.
+    trained = space.uniform((1, 1, 1), Kind.NONE)
+    known.add(trained.spec_id, 0.5, trained)
+    assert known.sample_again(np.random.default_rng(0)) == trained
+
+
+def test_draws_over_several_turns_find_what_one_would() -> None:
+    space = _space(stages=3, max_blocks=3)
+    now = [0.0]
+
+    def few(spec: ArchitectureSpec) -> float:
+        return 1.0 if int(spec.spec_id[:4], 16) % 20 == 0 else 3.0
+
+    def slow(spec: ArchitectureSpec) -> float:
+        now[0] += TURN_SECONDS
+        return few(spec)
+
+    bounds = Constraints(max_latency_ms=2.0)
+    limits = Limits(bounds, slow, clock=lambda: now[0])
+    in_turns = KnownSpecs(space, limits)
+    at_once = KnownSpecs(space, Limits(bounds, few))
+    expected = at_once.sample(np.random.default_rng(3), busy=(), planned=())
+    assert expected is not None
+    found, turns = None, 0
+    while found is None:
+        limits.start_turn()
+        turns += 1
+        with contextlib.suppress(OutOfTimeError):
+            found = in_turns.sample(np.random.default_rng(3), busy=(), planned=())
+    assert found == expected
+    assert turns > 1

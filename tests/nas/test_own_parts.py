@@ -7,8 +7,10 @@ import pytest
 
 from nas.config import make_config
 from nas.errors import ConfigError
-from nas.own_parts import check_own_blocks, check_own_parts
-from search_spaces.errors import SpecError
+from nas.own_parts import check_own_blocks, check_own_parts, networks_by_block
+from search_spaces.errors import SpaceError, SpecError
+from search_spaces.space import Choose, Decision, SearchSpace, Value
+from search_spaces.spec import ArchitectureSpec, BlockClass, Kind
 
 HEAD = """
 from search_spaces.blocks import BasicBranch, ResidualBranch
@@ -87,3 +89,55 @@ def test_a_study_of_shipped_parts_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_deepest_network_of_every_class_is_tried(write: Any) -> None:
+    counting = write(
+        "    made = 0\n"
+        "    def __init__(self, *args, **init_args):\n"
+        "        super().__init__(*args, **init_args)\n"
+        "        Own.made += 1\n"
+    )
+    config = config_of(["basic", counting])
+    config["space"] |= {"min_blocks": 2, "max_blocks": 20}
+    space = make_config(config).make_space()
+    [specs] = networks_by_block(space)
+    assert all(spec.block_layers == 2 and spec.block != "basic" for spec in specs)
+    assert (specs[0].depths, specs[-1].depths) == ((2, 2), (20, 20))
+    check_own_blocks(space)
+    module = sys.modules[counting["class_path"].partition(".")[0]]
+    # Those of both networks; the shapes of each are counted on a second instance.
+    assert module.Own.made >= 4 + 40
+
+
+def test_space_that_names_its_decisions_in_its_own_way_is_tried_by_samples(write: Any) -> None:
+    block = BlockClass.model_validate(write("    pass\n"))
+
+    class Other(SearchSpace):
+        @property
+        def size(self) -> int:
+            return 2
+
+        @property
+        def deepest(self) -> tuple[int, ...]:
+            return (2, 1)
+
+        @property
+        def anchor_depths(self) -> tuple[tuple[int, ...], ...]:
+            return ((1, 1), (2, 1))
+
+        def uniform(self, depths: tuple[int, ...], kind: Kind) -> ArchitectureSpec:
+            plain = make_config(config_of("basic")).make_space().uniform(depths, kind)
+            return plain.changed(block=block)
+
+        def decide(self, choose: Choose) -> ArchitectureSpec:
+            blocks = int(choose(Decision(name="blocks", choices=(1, 2))))
+            return self.uniform((blocks, 1), Kind.NONE)
+
+        def decisions(self, spec: ArchitectureSpec) -> dict[str, Value]:
+            if spec.skips:
+                raise SpaceError("A network without skips is needed, got some.")
+            return {"blocks": spec.depths[0]}
+
+    [specs] = networks_by_block(Other())
+    assert (specs[0].depths, specs[-1].depths) == ((1, 1), (2, 1))

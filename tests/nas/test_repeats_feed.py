@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from nas.repeats_feed import (
 )
 from nas.running import TrialsInTraining
 from nas.trials import Source, State
-from search_spaces.spec import Kind
+from search_spaces.spec import ArchitectureSpec, Kind
 from tests.nas.fake_pool import FakePool, open_tiny, search, take_trials, tiny_config
 
 CONFIG = tiny_config(trials=4)
@@ -223,6 +224,68 @@ def test_the_rival_has_the_winners_width_and_block_type() -> None:
     assert repeat.name == "identity-20 bottleneck width=4"
     assert repeat.spec.is_full_identity
     assert repeat.spec.with_skips([]) == winner.with_skips([])
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"activation": "pre"}, "identity-14 activation=pre width=2"),
+        ({"norm": "none", "activation": "pre"}, "identity-14 activation=pre norm=none width=2"),
+        ({"zero_init": True}, "identity-14"),
+    ],
+)
+def test_rival_of_a_users_winner_differs_in_its_skips_alone(
+    fields: dict[str, Any], name: str
+) -> None:
+    winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION).changed(**fields)
+    [repeat, _] = plan_equal_depth(SPACE, winner, 2)
+    assert repeat.spec.is_full_identity
+    assert repeat.spec.with_skips([]) == winner.with_skips([])
+    # What belongs to the skips is the space's.
+    assert not repeat.spec.zero_init
+    assert repeat.name == name
+
+
+class TestDecisionsOfLongSkips:
+    CONFIG = tiny_config(space={"name": "longskip", "kinds": ["none", "identity"]})
+    SPACE = CONFIG.make_space()
+
+    def stored(self, folder: Path, spec: ArchitectureSpec) -> dict[str, Any]:
+        """Return what is stored of a repeat beside its parameters."""
+        study = open_tiny(folder, self.CONFIG)
+        trials = take_trials(study, repeats=True)
+        repeat = Repeat(spec=spec, source=Source.ANCHOR, replicate=0)
+        feed = RepeatsFeed(self.CONFIG, study.space, trials, Source.ANCHOR, lambda: [repeat])
+        Owner(FakePool(), [feed]).run()
+        [frozen] = study.repeats.trials()
+        assert trials.ended[0].decisions == frozen.user_attrs["decisions"]
+        return frozen.user_attrs["decisions"]
+
+    def long(self, kind: str) -> ArchitectureSpec:
+        plain = self.SPACE.uniform((2, 2, 2), Kind.NONE)
+        return plain.with_skips(
+            [
+                {"from": "stage1.block1", "to": "stage2.block1", "kind": kind},
+                {"from": "stage2.block2", "to": "stage2.block2", "kind": kind},
+            ]
+        )
+
+    def test_network_of_the_space_has_its_decisions(self, tmp_path: Path) -> None:
+        spec = self.long("identity")
+        found = self.stored(tmp_path, spec)
+        assert found == self.SPACE.decisions(spec)
+        assert found["span.stage2.block1"] == 3
+
+    def test_network_outside_the_space_has_the_skips_that_end_at_each_block(
+        self, tmp_path: Path
+    ) -> None:
+        found = self.stored(tmp_path, self.long("projection"))
+        assert found["skip.stage2.block1"] == "projection"
+        assert found["skip.stage1.block2"] == "none"
+        # A span of 1 goes without saying.
+        assert {k: v for k, v in found.items() if k.startswith("span")} == {
+            "span.stage2.block1": 3
+        }
 
 
 class TestRecipeRanges:

@@ -13,6 +13,7 @@ from nas.results import Results
 from nas.run_folder import RunFolder
 from nas.timing import Timing
 from nas.trials import Source
+from search_spaces.spec import Kind
 from tests.nas.fake_pool import FakePool, open_tiny, search, take_trials, tiny_config
 from trainer.checkpoints import FolderCheckpoints
 
@@ -181,7 +182,17 @@ def test_a_block_that_no_export_can_hold_is_told(
         "    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    space = CONFIG.space | {"block": {"class_path": "results_block.Block"}}
-    config = make_config(CONFIG.to_dict() | {"space": space})
-    results = Results(RunFolder(tmp_path / "study"), config)
-    assert "got an import of 'results_helper'" in str(results.export_problem())
+    own = {"class_path": "results_block.Block"}
+    for block in (own, ["basic", own]):
+        config = make_config(CONFIG.to_dict() | {"space": CONFIG.space | {"block": block}})
+        results = Results(RunFolder(tmp_path / "study"), config)
+        assert "got an import of 'results_helper'" in str(results.export_problem())
+    # A winner of shipped blocks can be exported all the same.
+    space = config.make_space()
+    assert results.export_problem(space.uniform(space.deepest, Kind.IDENTITY)) is None
+
+
+def test_search_that_ended_early_is_concluded_with_its_reason(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    results.ended_early = "the rows ran out"
+    assert "search   ended after 8 of 8 trials: the rows ran out" in results.conclusion()

@@ -1,5 +1,6 @@
 import itertools
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -8,7 +9,7 @@ from optuna.trial import TrialState
 
 from nas.config import StudyConfig, make_config
 from nas.config_file import merge
-from nas.constraints import count_refused
+from nas.constraints import TURN_SECONDS, Limits, MeasureLatency, count_refused
 from nas.design import design_rows
 from nas.errors import TrainingError
 from nas.owner import Owner
@@ -16,8 +17,17 @@ from nas.records import to_records
 from nas.search_feed import MAX_FAILURES_IN_A_ROW, SearchFeed
 from nas.space_kinds import kinds_of
 from nas.trials import Source, State, TrialRecord
-from search_spaces.spec import Kind
-from tests.nas.fake_pool import FakePool, load, open_feed, search, tiny_config
+from search_spaces.spec import ArchitectureSpec, Kind
+from tests.nas.fake_pool import (
+    FakePool,
+    load,
+    make_measurement,
+    open_feed,
+    open_tiny,
+    search,
+    take_trials,
+    tiny_config,
+)
 from trainer.measurement import Candidate
 
 ONE_STAGE = {"stages": 1, "min_blocks": 1, "max_blocks": 2}
@@ -641,3 +651,58 @@ class TestRecipeRanges:
         assert [r.state for r in refused] == [State.FAILED] * 2
         assert refused[0].message == "recipe.lr must be in [0.03, 0.3], got 3.0."
         assert "got 'fast'" in str(refused[1].message)
+
+
+class TestMeasuredLatency:
+    """Latencies that take an owner's time, on a clock of their own."""
+
+    @staticmethod
+    def quick(spec: ArchitectureSpec) -> float:
+        return 1.0 if int(spec.spec_id[:4], 16) % 8 == 0 else 3.0
+
+    def trained(self, folder: Path, latency: MeasureLatency, now: list[float]) -> tuple[Any, int]:
+        """Search to the end; return what was trained, and how often the feed needed more time."""
+        config = changed(tiny_config(trials=16), constraints={"max_latency_ms": 2.0})
+        study = open_tiny(folder, config)
+        limits = Limits(config.constraints, latency, clock=lambda: now[0])
+        feed = SearchFeed(config, study.space, take_trials(study), limits=limits)
+        num_pauses = 0
+        while not feed.is_finished:
+            before = now[0]
+            work = feed.next()
+            # One measurement may begin before the time is over, and none after it.
+            assert now[0] - before < TURN_SECONDS + 1
+            if work is None:
+                num_pauses += 1
+                continue
+            [candidate] = work.candidates
+            feed.done(candidate.key, make_measurement(candidate))
+        return [(r.number, r.source, r.spec_id, r.seed) for r in feed.ended], num_pauses
+
+    def test_owner_is_never_held_up_and_trains_the_same(self, tmp_path: Path) -> None:
+        now = [0.0]
+
+        def slow(spec: ArchitectureSpec) -> float:
+            now[0] += 0.9
+            return self.quick(spec)
+
+        found, num_pauses = self.trained(tmp_path / "slow", slow, now)
+        at_once, none = self.trained(tmp_path / "at_once", self.quick, [0.0])
+        assert found == at_once
+        assert num_pauses > 10
+        assert none == 0
+
+    def test_plan_hopes_for_rows_where_it_takes_long_to_know(self, tmp_path: Path) -> None:
+        now = [0.0]
+
+        def too_slow(spec: ArchitectureSpec) -> float:
+            now[0] += 0.9
+            return 3.0
+
+        config = changed(tiny_config(trials=16), constraints={"max_latency_ms": 2.0})
+        study = open_tiny(tmp_path, config)
+        limits = Limits(config.constraints, too_slow, clock=lambda: now[0])
+        feed = SearchFeed(config, study.space, take_trials(study), limits=limits)
+        assert feed.has_design
+        assert now[0] < TURN_SECONDS + 1
+        assert not feed.is_design_given_up

@@ -6,6 +6,7 @@ import optuna
 import pytest
 
 from nas.errors import RunFolderError, StorageError
+from nas.given_up import keep_given_up
 from nas.status import describe_status, read_status
 from nas.trials import Source
 from search_spaces.spec import Kind
@@ -25,6 +26,8 @@ def test_every_key_of_the_interface_is_there(tmp_path: Path) -> None:
         "repeats",
         "refused",
         "rows_left_out",
+        "design_given_up",
+        "ended_early",
         "best",
         "workers",
         "report",
@@ -154,3 +157,16 @@ def test_what_the_constraints_have_kept_from_training_is_shown(tmp_path: Path) -
     said = describe_status(status)
     assert "limits   3 proposals exceeded max_params and cost no training" in said
     assert "limits   4 design rows left out for the constraints" in said
+
+
+@pytest.mark.parametrize("goal", ["map", "both"])
+def test_design_that_was_given_up_is_shown(tmp_path: Path, goal: str) -> None:
+    study = make_study(tmp_path, [0.5], search={"trials": 6, "goal": goal})
+    keep_given_up(study.search.storage, study.search.study_id, 300)
+    status = read_status(study.folder.path)
+    assert (status["rows_left_out"], status["design_given_up"]) == (300, True)
+    said = describe_status(status)
+    assert "limits   300 design rows left out for the constraints: the design was given up" in said
+    # Where only design rows may be trained, the search is over.
+    assert status["ended_early"] is (goal == "map")
+    assert ("owner    none; the search is finished" in said) is (goal == "map")

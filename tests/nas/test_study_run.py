@@ -12,6 +12,7 @@ import pytest
 
 from nas.config import StudyConfig, make_config
 from nas.config_file import merge
+from nas.design_queue import DesignQueue
 from nas.devices import Slot
 from nas.display import Answers
 from nas.errors import ConfigError, ExportError
@@ -323,6 +324,68 @@ def test_plan_says_what_is_limited_and_searched_and_the_end_what_was_refused(
     assert "limits   max_params 1,600, max_layers 20; no network of the design (2-2-2 bloc" in said
     assert "price    0 randomised trials at 14 layers for the skip map, 12 adaptive trials" in said
     assert re.fullmatch(
-        r"limits   \d+ proposals? exceeded max_params and cost no training", lines[-1]
+        r"limits   \d+ proposals? exceeded max_params and cost no training", lines[-2]
     )
+    assert lines[-1].startswith("limits   300 design rows left out for the constraints: the des")
     assert sources(tmp_path) == {"adaptive": 12}
+
+
+ROWS = 3
+"""So many design rows of the studies below are quick enough."""
+
+
+def give_few_rows(folder: Path, config: StudyConfig) -> StudyConfig:
+    """Limit the latency, which the folder holds for every network: all but few rows are slow."""
+    config = make_config(merge(config.to_dict(), {"constraints": {"max_latency_ms": 2.0}}))
+    space = config.make_space()
+    queue = DesignQueue(space, config.search)
+    quick = {queue.next()[0].spec_id for _ in range(ROWS)}
+    known = {
+        spec.spec_id: 3.0 if spec.depths == space.deepest and spec.spec_id not in quick else 1.0
+        for spec in space
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "latency.json").write_text(json.dumps({"cpu batch 1": known}))
+    return config
+
+
+def warnings(folder: Path) -> dict[str, str]:
+    benefit = json.loads((folder / "report" / "skip_benefit.json").read_text())
+    return {entry["code"]: entry["text"] for entry in benefit["warning_details"]}
+
+
+@pytest.mark.parametrize("settings", [{"goal": "map"}, {"mode": "effects"}])
+def test_search_for_rows_only_ends_with_a_reason_where_they_run_out(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    config = give_few_rows(tmp_path, tiny_config(trials=8, **settings))
+    _, said = run_study(tmp_path, config)
+    assert sources(tmp_path) == {"randomised": ROWS, "anchor": 8}
+    assert (
+        f"The design is given up after {ROWS} of its rows: the next 300 are beyond the constraints; "
+        "the search ends with what is trained." in said
+    )
+    reason = f"search   ended after {ROWS} of 8 trials: only design rows may be trained, and 300"
+    assert reason in said
+    assert "300 design rows left out for the constraints: the design was given up" in said
+    assert warnings(tmp_path)["W_CONSTRAINED"].startswith("300 rows of the design exceeded")
+    # The same command again has nothing more to train, and says the same.
+    pool, again = run_study(tmp_path, config)
+    assert pool.works == []
+    assert reason in again
+    assert warnings(tmp_path)["W_CONSTRAINED"].startswith("300 rows of the design exceeded")
+    assert sum(trial.rows_left_out for trial in open_run(tmp_path).records()) == 300
+
+
+def test_search_for_both_goes_on_with_adaptive_trials_where_rows_run_out(tmp_path: Path) -> None:
+    config = give_few_rows(tmp_path, tiny_config(trials=10))
+    _, said = run_study(tmp_path, config)
+    assert sources(tmp_path) == {"randomised": ROWS, "adaptive": 10 - ROWS, "anchor": 8}
+    assert "beyond the constraints; the rest is adaptive." in said
+    assert "search   ended" not in said
+    assert warnings(tmp_path)["W_CONSTRAINED"].startswith("300 rows of the design exceeded")
+    more = make_config(merge(config.to_dict(), {"search": {"trials": 12}}))
+    _, again = run_study(tmp_path, more)
+    assert "limits   max_latency_ms 2; the design was given up" in again
+    assert sources(tmp_path)["adaptive"] == 12 - ROWS
+    assert sum(trial.rows_left_out for trial in open_run(tmp_path).records()) == 300

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,17 @@ def test_feed_is_passed_through_and_its_calls_are_counted(tmp_path: Path) -> Non
     assert inner.told == [("epoch", "a"), ("done", "a"), ("lost", "b")]
     assert timing.counts["search.ask"] == 1
     assert timing.counts["search.epoch"] == timing.counts["search.tell"] == 1
+
+
+def test_asking_over_several_turns_is_one_question(tmp_path: Path) -> None:
+    class Hesitant(Feed):
+        def next(self) -> Work | None:
+            time.sleep(0.02)
+            self.turns = getattr(self, "turns", 0) + 1
+            return super().next() if self.turns == 3 else None
+
+    timing = Timing(tmp_path / "timing.json")
+    timed = TimedFeed(Hesitant(), "search", timing)
+    assert [timed.next() is None for _ in range(3)] == [True, True, False]
+    assert timing.counts == {"search.ask": 1}
+    assert timing.seconds["search.ask"] >= 0.06

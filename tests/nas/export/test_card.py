@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from nas.benefit.context import BenefitContext
+from nas.benefit.incumbent import search_result
 from nas.export import ExportRequest
 from nas.export.card import card
-from nas.finalists import welch
-from nas.trials import State, TrialRecord
+from nas.finalists import Outcome, welch
+from nas.trials import Source, State, TrialRecord
 from search_spaces import complexity
 from tests.nas.export.networks import SPECS, make_network, make_request, record
 
@@ -81,6 +83,35 @@ def test_comparison_on_the_validation_split_warns_of_its_bias(good: ExportReques
         "By validation log-loss (nats) this architecture is **not distinguishable from**" in text
     )
     assert "which flatters it a little" in text
+
+
+def test_validation_intervals_hold_for_all_finalists_at_once_as_in_the_report(
+    good: ExportRequest,
+) -> None:
+    anchors = without_test(
+        [record(20 + i, SPECS["identity"], 300 + i, 0.1575 + i / 100) for i in range(3)]
+    )
+    anchors = [replace(r, source=Source.ANCHOR, name="identity-10") for r in anchors]
+    theirs = [r.metrics["val_log_loss"] for r in anchors]
+    alone = welch(ours(good, "val_log_loss"), theirs)
+    joint = welch(ours(good, "val_log_loss"), theirs, level=0.975)
+    # The plain interval is below zero, the joint one is not.
+    assert (alone.outcome("minimize"), joint.outcome("minimize")) == (
+        Outcome.BETTER,
+        Outcome.NOT_DISTINGUISHABLE,
+    )
+    text = card(replace(good, identity_anchor=anchors), None)
+    cells = row(text, "Against", "validation log-loss")
+    assert cells[4] == f"{joint.low:+.4f} to {joint.high:+.4f}"
+    assert cells[5] == "not distinguishable"
+    assert "architecture is **not distinguishable from** the full-identity ResNet" in text
+    assert "the 2 finalists were ranked, each has the level 97.5%, so that 95% holds" in text
+    # The report says the same of the same runs.
+    context = BenefitContext(direction="minimize", metric="val/log_loss")
+    versus = search_result([], [*good.finalists, *anchors], context)["versus_identity"]
+    assert versus["verdict"] == "not distinguishable"
+    assert joint.low is not None
+    assert versus["ci_high"] == pytest.approx(-joint.low)
 
 
 def test_worse_is_called_worse(good: ExportRequest) -> None:
