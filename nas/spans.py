@@ -1,9 +1,11 @@
 """Where skips end in the network of a trial, from whatever is known of it."""
 
-from nas.trials import TrialRecord
-from search_spaces.spec import Kind, Place
+import re
 
-_SKIP, _SPAN = "skip.", "span."
+from nas.trials import TrialRecord
+from search_spaces.places import Kind, Place
+
+_SKIP = re.compile(r"skip(\d*)\.(stage[1-9]\d*\.block[1-9]\d*)")
 
 
 def spans_of(record: TrialRecord) -> dict[Place, int]:
@@ -11,14 +13,28 @@ def spans_of(record: TrialRecord) -> dict[Place, int]:
 
     In network order; decisions without a span mean the classic block, span 1.
     """
-    if record.spec is not None:
-        return dict(zip(record.spec.places(), record.spec.spans, strict=True))
-    found = {
-        Place.parse(name.removeprefix(_SKIP)): str(value)
-        for name, value in record.decisions.items()
-        if name.startswith(_SKIP)
-    }
-    return {
-        place: 0 if kind == Kind.NONE else int(record.decisions.get(f"{_SPAN}{place}", 1))
-        for place, kind in sorted(found.items())
-    }
+    return {place: min(spans, default=0) for place, spans in all_spans_of(record).items()}
+
+
+def all_spans_of(record: TrialRecord) -> dict[Place, tuple[int, ...]]:
+    """Return the spans of all skips that end at every block, ascending; empty where none does.
+
+    In network order. Without a spec the first skip is read from `skip.<place>` and `span.<place>`,
+    further ones from `skip2.<place>` and `span2.<place>` and so on.
+    """
+    spec = record.spec
+    if spec is not None:
+        return {
+            place: tuple(sorted(spec.span(skip) for skip in skips))
+            for place, skips in zip(spec.places(), spec.incoming, strict=True)
+        }
+    found: dict[Place, list[int]] = {}
+    for name, value in record.decisions.items():
+        match = _SKIP.fullmatch(name)
+        if match is None:
+            continue
+        number, place = match[1], match[2]
+        spans = found.setdefault(Place.parse(place), [])
+        if str(value) != Kind.NONE:
+            spans.append(int(record.decisions.get(f"span{number}.{place}", 1)))
+    return {place: tuple(sorted(spans)) for place, spans in sorted(found.items())}

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nas.spans import spans_of
+from nas.spans import all_spans_of
 from nas.trials import Source, TrialRecord
-from search_spaces.spec import Kind, Place
+from search_spaces.backbone_fields import block_word
+from search_spaces.places import Kind, Place
 
 ABSENT = "absent"
 """Kind of a block that the network is too shallow to have."""
@@ -134,21 +135,21 @@ def trial_config(record: TrialRecord, study: StudyInfo) -> dict[str, Any]:
         "macs": record.macs,
     }
     config = {key: value for key, value in known.items() if value is not None}
-    if record.spec is not None:
-        block = record.spec.block
-        config["width"] = record.spec.stages[0].width
-        config["block"] = block if isinstance(block, str) else block.class_path.split(".")[-1]
-    spans = {str(place): span for place, span in spans_of(record).items()}
+    spans = {str(place): ends for place, ends in all_spans_of(record).items()}
     decisions = {name: value for name, value in decisions.items() if name[:5] != "span."}
     kinds = {
         str(place): decisions.pop(f"skip.{place}", ABSENT) for place in _places(study.deepest)
     }
     config |= {to_key(name): value for name, value in decisions.items()}
+    if record.spec is not None:
+        # What spaces decide as the width is that of the stem.
+        config |= {"width": record.spec.stem_width, "block": block_word(record.spec.block)}
     config |= {to_key(f"skip.{place}"): kind for place, kind in kinds.items()}
     if study.has_spans:
-        config |= {to_key(f"span.{p}"): spans.get(p, 0) for p in kinds}
-    num_skips = sum(map(_is_skip, kinds.values()))
-    config["n_skips"] = len(record.spec.skips) if record.spec else num_skips
+        # Of the shortest and the longest skip that end there, 0 where none does.
+        config |= {to_key(f"span.{p}"): min(spans.get(p, ()), default=0) for p in kinds}
+        config |= {to_key(f"longest_span.{p}"): max(spans.get(p, ()), default=0) for p in kinds}
+    config["n_skips"] = sum(map(len, spans.values()))
     # Numbers for W&B's parallel coordinates and correlations, which cannot use words.
     config |= {to_key(f"has_skip.{p}"): int(_is_skip(kind)) for p, kind in kinds.items()}
     config |= {to_key(f"is_projection.{p}"): int(k == "projection") for p, k in kinds.items()}
@@ -203,12 +204,17 @@ def _places(depths: Sequence[int]) -> Iterator[Place]:
 def _decisions(record: TrialRecord) -> dict[str, Any]:
     """Return what was decided; from the spec where it is known, which is complete.
 
-    A block's kind is that of the shortest skip that ends there.
+    A block's kind is that of the shortest skip that ends there; further ones are numbered from 2.
     """
     decisions: dict[str, Any] = dict(record.decisions)
-    if record.spec is not None:
-        for stage, depth in enumerate(record.spec.depths, start=1):
-            decisions[f"depth.stage{stage}"] = depth
-        for place, kind in zip(record.spec.places(), record.spec.ending_kinds, strict=True):
-            decisions[f"skip.{place}"] = kind.value
+    spec = record.spec
+    if spec is None:
+        return decisions
+    for stage, depth in enumerate(spec.depths, start=1):
+        decisions[f"depth.stage{stage}"] = depth
+    for place, skips in zip(spec.places(), spec.incoming, strict=True):
+        decisions[f"skip.{place}"] = skips[0].kind.value if skips else Kind.NONE.value
+        for number, skip in enumerate(skips[1:], start=2):
+            decisions[f"skip{number}.{place}"] = skip.kind.value
+            decisions[f"span{number}.{place}"] = spec.span(skip)
     return decisions

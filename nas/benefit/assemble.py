@@ -1,10 +1,10 @@
 """The whole skip map: `skip_benefit` puts the parts together."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from nas.benefit.about import about, row_counts
 from nas.benefit.cautions import Facts, cautions
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
 from nas.benefit.effects import Analysis, analyse, can_decide, effect_rows
@@ -12,6 +12,7 @@ from nas.benefit.estimates import ALPHA
 from nas.benefit.frame import Frame, choices_seen, make_frame
 from nas.benefit.incumbent import search_result
 from nas.benefit.jsonable import jsonable
+from nas.benefit.models import SKIP
 from nas.benefit.more_trials import more_trials
 from nas.benefit.places import BlockFacts, block_facts
 from nas.benefit.profile import best_set, ranking, trend
@@ -26,11 +27,19 @@ from nas.benefit.sample import (
     sort_rows,
 )
 from nas.benefit.settling import count_settled
-from nas.benefit.spans import CLASSIC
 from nas.trials import State, TrialRecord
 
 SCHEMA = 1
-"""Version of the result's layout."""
+"""Version of the result's layout; it grows only by what older readers pass over."""
+
+_NOT_ESTIMATED: dict[str, Any] = {
+    "interactions": [],
+    "confirm": [],
+    "secondary": dict.fromkeys(("model_based", "fanova", "ped_anova", "shap", "rank_agreement")),
+    "signals": [],
+    "claims": [],
+}
+"""Parts of the layout that nothing fills yet."""
 
 
 def skip_benefit(
@@ -57,54 +66,66 @@ def skip_benefit(
     spread = noise(rows, repeats, metric, layers)
     without = _without_failed(frame, metric, limit["value"], facts)
     found = Facts(rows, frame, analysis, context, spread, effects, without)
-    answers = count_settled(analysis)
     warnings = cautions(found)
     return jsonable(
         {
-            **_about(rows, repeats, context, metric, frame),
-            "sesoi": limit["value"],
-            "sesoi_source": limit["source"],
-            "alpha": ALPHA,
-            "multiplicity": "max-t wild bootstrap per level; gatekeeping network, stages, blocks",
-            "family_size": sum(row["estimand"] == "AMCE" for row in effects),
-            "reference_depth": {
-                "depth": layers,
-                "depth_plan": frame.plan,
-                "n_rows": analysis.sample.num_rows,
-                "is_pooled": frame.is_pooled,
-            },
-            "rows": _row_counts(frame, metric),
+            "schema": SCHEMA,
+            **about(rows, repeats, context, metric, frame),
+            **_rules(limit, effects),
+            "reference_depth": _reference_depth(frame, analysis),
+            "rows": row_counts(frame, metric),
             "noise": spread | {"residual_sd": _residual_sd(analysis)},
-            "headline": next((row for row in effects if _is_headline(row)), None),
+            "headline": _headline(effects),
             "effects": effects,
             "without_failed": without,
             "other_depths": _other_depths(frame, metric, limit["value"], context),
-            "settled": {
-                "num_settled": answers.num_settled,
-                "num_answers": answers.num_answers,
-                "trials_to_rest": answers.trials_to_rest,
-                "num_precise": answers.num_precise,
-                "can_decide": analysis.can_decide,
-                "next": _next(rows, analysis, context),
-            },
+            "settled": _settled(rows, analysis, context),
             "metrics": _metrics(frame, repeats, context, facts, layers),
-            "interactions": [],
             "interaction_test": _pair_test(analysis),
             "trend": trend(analysis, facts),
             "ranking": ranking(analysis),
             "best_set": best_set(analysis),
             "anchors": anchor_rows(repeats, context),
-            "confirm": [],
             "search": search_result(rows, repeats, context),
-            "secondary": dict.fromkeys(
-                ("model_based", "fanova", "ped_anova", "shap", "rank_agreement")
-            ),
-            "signals": [],
             "warnings": [warning["code"] for warning in warnings],
             "warning_details": warnings,
-            "claims": [],
+            **_NOT_ESTIMATED,
         }
     )
+
+
+def _rules(limit: dict[str, Any], effects: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return by what effects are decided."""
+    return {
+        "sesoi": limit["value"],
+        "sesoi_source": limit["source"],
+        "alpha": ALPHA,
+        "multiplicity": "max-t wild bootstrap per level; gatekeeping network, stages, blocks",
+        "family_size": sum(row["estimand"] == "AMCE" for row in effects),
+    }
+
+
+def _reference_depth(frame: Frame, analysis: Analysis) -> dict[str, Any]:
+    return {
+        "depth": frame.layers,
+        "depth_plan": frame.plan,
+        "n_rows": analysis.sample.num_rows,
+        "is_pooled": frame.is_pooled,
+    }
+
+
+def _settled(
+    rows: Sequence[TrialRecord], analysis: Analysis, context: BenefitContext
+) -> dict[str, Any]:
+    answers = count_settled(analysis)
+    return {
+        "num_settled": answers.num_settled,
+        "num_answers": answers.num_answers,
+        "trials_to_rest": answers.trials_to_rest,
+        "num_precise": answers.num_precise,
+        "can_decide": analysis.can_decide,
+        "next": _next(rows, analysis, context),
+    }
 
 
 def _analyse(frame: Frame, metric: Metric, limit: float | None) -> Analysis:
@@ -112,11 +133,14 @@ def _analyse(frame: Frame, metric: Metric, limit: float | None) -> Analysis:
 
 
 def _sample(frame: Frame, rows: Sequence[TrialRecord], metric: Metric) -> Sample:
-    return make_sample(rows, frame.places, metric, frame.choices)
+    return make_sample(
+        rows, frame.places, metric, frame.choices, is_conditional=frame.is_conditional
+    )
 
 
-def _is_headline(row: dict[str, Any]) -> bool:
-    return row["estimand"] == "AMCE_ALL" and row["kind"] == "skip"
+def _headline(effects: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    found = (row for row in effects if row["estimand"] == "AMCE_ALL" and row["kind"] == SKIP)
+    return next(found, None)
 
 
 def _without_failed(
@@ -137,104 +161,8 @@ def _without_failed(
     effects = effect_rows(analysis, facts, frame.plan, frame.layers)
     return {
         "n_left_out": len(scored) - len(complete),
-        "headline": next((row for row in effects if _is_headline(row)), None),
+        "headline": _headline(effects),
         "effects": effects,
-    }
-
-
-def _about(
-    rows: Sequence[TrialRecord],
-    repeats: Sequence[TrialRecord],
-    context: BenefitContext,
-    metric: Metric,
-    frame: Frame,
-) -> dict[str, Any]:
-    everything = [*rows, *repeats]
-    seconds = [row.seconds for row in everything if row.seconds is not None]
-    recipe = context.recipe
-    # Of rows that others trained we know neither the networks nor how kinds were drawn.
-    is_ours = bool(recipe)
-    rates = {row.lr for row in rows if row.lr is not None} or {recipe.get("lr")}
-    return {
-        "schema": SCHEMA,
-        "last_trial_utc": max(
-            (row.ended_utc for row in everything if row.ended_utc), default=None
-        ),
-        "tool_version": context.tool_version,
-        "study": {
-            "name": context.study_name,
-            "n_trials": len(rows),
-            "n_repeats": len(repeats),
-            "by_source": _count(row.source.value for row in rows),
-            "by_status": _count(row.state.value for row in rows),
-            "cost_s": sum(seconds) if seconds else None,
-        },
-        "data": {
-            "dataset": context.dataset,
-            "split_seed": context.split_seed,
-            "n_train": context.num_train,
-            "n_val": context.num_val,
-            "n_test": context.num_test,
-            "num_classes": context.num_classes,
-            "metric": context.metric,
-            "direction": context.direction,
-            "unit": metric.unit,
-        },
-        "training": {
-            "epochs": recipe.get("epochs"),
-            "lr_grid": sorted(rate for rate in rates if rate is not None),
-            "schedule": recipe.get("schedule"),
-            "warmup": recipe.get("warmup_epochs"),
-            "batch": recipe.get("batch_size"),
-            "norm": "batch" if is_ours else None,
-            "init": "he_normal_fan_out" if is_ours else None,
-            "precision": recipe.get("precision"),
-            "device": context.device,
-        },
-        "recipe": dict(recipe),
-        "environment": dict(context.environment),
-        "reference_distribution": _chances(frame) if is_ours else None,
-    }
-
-
-def _chances(frame: Frame) -> dict[str, Any]:
-    """Return how likely each kind is at each block, and each span where spans vary."""
-    at = dict(zip(map(str, frame.places), frame.choices, strict=True))
-    kinds = {place: [kind.value for kind in own.kinds] for place, own in at.items()}
-    found: dict[str, Any] = {
-        "name": "uniform",
-        "per_position_probs": {
-            place: dict.fromkeys(own, 1 / max(len(own), 1)) for place, own in kinds.items()
-        },
-    }
-    if any(own.spans != (CLASSIC,) for own in at.values()):
-        # Given a skip.
-        found["per_position_span_probs"] = {
-            place: dict.fromkeys(own.spans, 1 / len(own.spans)) for place, own in at.items()
-        }
-    return found
-
-
-def _count(values: Any) -> dict[str, int]:
-    return dict(sorted(Counter(values).items()))
-
-
-def _row_counts(frame: Frame, metric: Metric) -> dict[str, Any]:
-    """Count the design rows at the reference: used, counted at chance, left out and why."""
-    rows = frame.reference_rows
-    outcomes = [outcome_of(row, metric) for row in rows]
-    left_out = [row for row, value in zip(rows, outcomes, strict=True) if value is None]
-    diverged = sum(row.state is State.FAILED for row in rows) - sum(
-        row.state is State.FAILED for row in left_out
-    )
-    return {
-        "randomised": len(rows),
-        "used": len(rows) - len(left_out),
-        "at_chance": diverged,
-        "complete": sum(row.state is State.COMPLETE for row in rows),
-        "failed": _count(row.reason or "unknown" for row in rows if row.state is State.FAILED),
-        "left_out": _count(row.reason or row.state.value for row in left_out),
-        "at_other_depths": len(frame.rows) - len(rows),
     }
 
 
@@ -282,8 +210,9 @@ def _other_depths(
     for plan in frame.other_plans:
         places = places_of_depths(plan)
         rows = [row for row in frame.rows if depths_of(row) == plan]
-        choices = choices_seen(rows, places, frame.kinds)
-        sample = make_sample(rows, places, metric, choices)
+        is_conditional = frame.is_conditional
+        choices = choices_seen(rows, places, frame.kinds, is_conditional=is_conditional)
+        sample = make_sample(rows, places, metric, choices, is_conditional=is_conditional)
         analysis = analyse(sample, frame.kinds, limit)
         if analysis.answers:
             facts, layers = block_facts(places, context, choices), frame.layers_of(plan)
@@ -313,7 +242,7 @@ def _metrics(
             "unit": metric.unit,
             "sesoi": limit["value"],
             "sesoi_source": limit["source"],
-            "headline": next((row for row in effects if _is_headline(row)), None),
+            "headline": _headline(effects),
             "effects": effects,
         }
     return found

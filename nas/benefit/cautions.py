@@ -70,21 +70,26 @@ _Entry = tuple[str, str, str] | None
 
 
 def _constrained(facts: Facts) -> _Entry:
-    left_out = sum(row.rows_left_out for row in facts.rows)
+    left_out = facts.frame.rows_left_out
     if not left_out:
         return None
     rows = "1 row" if left_out == 1 else f"{left_out} rows"
     return (
         "W_CONSTRAINED",
         f"{rows} of the design exceeded the study's constraints and were left out: effects are "
-        "averages over the networks within them, not over all.",
+        "averages over the networks within them, not over all, and rest on a model in which the "
+        "effects of the blocks add up.",
         _new_study(
             facts,
-            "--mode effects " + " ".join(f"--set constraints.{key}=null" for key in _LIMITS),
+            f"--mode effects{_without_limits(facts.context.limits or _LIMITS)}",
             "unconstrained",
             "Read the map as one of allowed networks, or repeat the design without constraints.",
         ),
     )
+
+
+def _without_limits(limits: Sequence[str]) -> str:
+    return "".join(f" --set constraints.{key}=null" for key in limits)
 
 
 def _new_study(facts: Facts, flags: str, ending: str, words: str) -> str:
@@ -123,7 +128,8 @@ def _tpe_only(facts: Facts) -> _Entry:
         "so the map is empty.",
         _new_study(
             facts,
-            "--mode effects",
+            # Networks of the design may all be beyond the limits: they have the most blocks.
+            f"--mode effects{_without_limits(facts.context.limits)}",
             "effects",
             "Train networks whose kinds are drawn at random, whatever did well before.",
         ),
@@ -199,7 +205,12 @@ def _pool_depth(facts: Facts) -> _Entry:
         "W_POOL_DEPTH",
         f"The design rows have {len(facts.frame.other_plans)} depth plans; effects are averages "
         "over them, blocks aligned from the start of their stage.",
-        _new_study(facts, "--mode effects", "effects", "Train design rows of one depth plan."),
+        _new_study(
+            facts,
+            f"--mode effects{_without_limits(facts.context.limits)}",
+            "effects",
+            "Train design rows of one depth plan.",
+        ),
     )
 
 
@@ -340,7 +351,7 @@ def _lr_untuned(facts: Facts) -> _Entry:
     rate = float(next(iter(rates)))
     return (
         "W_LR_UNTUNED",
-        f"All networks were trained with one learning rate ({rate:g}); plain networks often want "
+        f"All design networks were trained with one learning rate ({rate:g}); plain networks often want "
         "a lower one, and then a skip's benefit is smaller.",
         _new_study(
             facts,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.benefit.sample import Sample
+from nas.benefit.sample import ENOUGH_ROWS, KINDS, Sample
 
 
 def effect_coding(num_levels: int) -> np.ndarray:
@@ -169,6 +169,10 @@ class _Part(NamedTuple):
     """Weight of every block, 0 outside the part."""
     levels: tuple[int, ...]
     """Codes that occur."""
+    declared: tuple[int, ...]
+    """Codes that may occur."""
+    common: frozenset[int]
+    """Codes that occur, and are missing from no block but by chance in few rows."""
 
     @property
     def coding(self) -> np.ndarray:
@@ -197,14 +201,21 @@ class ShareDesign:
         """Groups, split by the choices of their blocks."""
         sample, num_blocks = self.blocks.sample, len(self.blocks.levels)
         kinds = [sample.choices_at(index).kinds for index in range(num_blocks)]
-        found = []
+        seen, found = self.blocks.levels, []
         for group, weights in enumerate(self.weights):
             own = dict.fromkeys(k for k, weight in zip(kinds, weights, strict=True) if weight)
             for choices in own:
                 alike = np.array([other == choices for other in kinds])
-                codes = {c for i in np.flatnonzero(alike) for c in self.blocks.levels[i]}
                 part = np.where(alike, np.array(weights), 0.0)
-                found.append(_Part(group, part, tuple(sorted(codes))))
+                levels = tuple(sorted({c for i in np.flatnonzero(alike) for c in seen[i]}))
+                sure = [
+                    i
+                    for i in np.flatnonzero(part).tolist()
+                    if sample.num_rows_with(i) >= ENOUGH_ROWS
+                ]
+                common = frozenset(levels).intersection(*(seen[i] for i in sure))
+                declared = tuple(KINDS.index(kind) for kind in choices)
+                found.append(_Part(group, part, levels, declared, common))
         return tuple(found)
 
     @cached_property
@@ -219,6 +230,15 @@ class ShareDesign:
             columns.append(np.einsum("l,nlk->nk", part.weights, table[codes]))
         return np.hstack(columns)
 
+    def may_compare(self, group: int, codes: Sequence[int], reference: int) -> bool:
+        """Say whether a block of the group may have the reference and one of the kinds."""
+        return any(
+            part.group == group
+            and reference in part.declared
+            and bool({*codes} & {*part.declared})
+            for part in self.parts
+        )
+
     def contrast(self, group: int, code: int, reference: int) -> np.ndarray | None:
         """Return the contrast of two kinds, averaged over a group's blocks by their weights."""
         return self.mean_contrast(group, (code,), reference)
@@ -226,15 +246,19 @@ class ShareDesign:
     def mean_contrast(self, group: int, codes: Sequence[int], reference: int) -> np.ndarray | None:
         """Return the mean contrast of several kinds, at each block over those that it may have.
 
-        It is the average over the blocks where the reference and one of the kinds occur.
+        It is the average over the blocks that may have the reference and one of the kinds; None
+        where one of these blocks lacks a kind that it may have, unless by chance in few rows:
+        the rows then tell of other blocks only.
         """
         found = np.zeros(self.matrix.shape[1])
         start, total = self.blocks.base.shape[1], 0.0
         parts = [part for part in self.parts if part.group == group]
         for part in self.parts:
             width = max(len(part.levels) - 1, 0)
-            known = [code for code in codes if code in part.levels]
-            if part.group == group and known and reference in part.levels:
+            known = [code for code in codes if code in part.declared]
+            if part.group == group and known and reference in part.declared:
+                if not {reference, *known} <= part.common:
+                    return None
                 against = part.coding[part.levels.index(reference)]
                 # The slope on the weighted share is (sum of w * tau) / (sum of w * w).
                 scale = float(np.sum(part.weights**2))

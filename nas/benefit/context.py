@@ -49,6 +49,8 @@ class BenefitContext:
     """Total of complete and pruned trials that the study was asked for."""
     space_size: int | None = None
     """Number of architectures in the space."""
+    limits: tuple[str, ...] = ()
+    """Constraints that the study sets, such as `max_params`."""
     sesoi: float | None = None
     """Smallest effect of interest in the metric's unit; None: see `Worthwhile`."""
     chance: Mapping[str, float] = field(default_factory=dict)

@@ -1,10 +1,13 @@
 """Which rows, blocks and kinds the map is about."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.benefit.context import BenefitContext
 from nas.benefit.sample import (
+    ENOUGH_ROWS,
+    block_layers_of,
     depths_of,
     kinds_of,
     places_of_depths,
@@ -15,10 +18,6 @@ from nas.space_kinds import BlockChoices
 from nas.spans import spans_of
 from nas.trials import TrialRecord
 from search_spaces.spec import Kind, Place
-
-_ENOUGH_ROWS = 24
-"""In so many rows every kind that a block may have occurs: one of three is missing in 1 of 10,000
-blocks of a balanced or random design."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,13 @@ class Frame:
     """What may end at each place."""
     block_layers: int = 2
     """Layers with weights per block."""
+    rows_left_out: int = 0
+    """Rows of the design that were left out because they exceeded a constraint."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the rows are those of the design within constraints only."""
+        return self.rows_left_out > 0
 
     @property
     def layers(self) -> int | None:
@@ -81,7 +87,9 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
     kinds = _kinds(rows, context)
     is_declared = plan is not None and plan == context.reference_depths
     declared = context.choices or {} if is_declared else {}
-    seen = choices_seen(reference, places, kinds)
+    left_out = sum(row.rows_left_out for row in rows)
+    # Under constraints a kind may be missing because it is too large, not because it is no choice.
+    seen = choices_seen(reference, places, kinds, is_conditional=left_out > 0)
     return Frame(
         plan=plan,
         places=places,
@@ -90,12 +98,25 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
         reference_rows=reference,
         other_plans=others,
         choices=tuple(declared.get(p, own) for p, own in zip(places, seen, strict=True)),
-        block_layers=context.reference_spec.block_layers if context.reference_spec else 2,
+        block_layers=_block_layers(context, reference or tuple(rows)),
+        rows_left_out=left_out,
     )
 
 
+def _block_layers(context: BenefitContext, rows: Sequence[TrialRecord]) -> int:
+    """Return the layers per block: of the known network, or most often among the rows."""
+    if context.reference_spec is not None:
+        return context.reference_spec.block_layers
+    counts = Counter(block_layers_of(row) for row in rows)
+    return max(counts, key=lambda layers: (counts[layers], -layers), default=2)
+
+
 def choices_seen(
-    rows: Sequence[TrialRecord], places: Sequence[Place], kinds: tuple[Kind, ...]
+    rows: Sequence[TrialRecord],
+    places: Sequence[Place],
+    kinds: tuple[Kind, ...],
+    *,
+    is_conditional: bool = False,
 ) -> tuple[BlockChoices, ...]:
     """Return the kinds and spans that occur at each place; all kinds where rows are few.
 
@@ -103,12 +124,15 @@ def choices_seen(
         rows: Rows of the design.
         places: Their blocks.
         kinds: Kinds of the space.
+        is_conditional: Whether constraints can be the reason that a kind is missing; then every
+            block may have all kinds.
     """
     of_rows = [(kinds_of(row), spans_of(row)) for row in rows]
     found = []
     for place in places:
         own = [row_kinds[place] for row_kinds, _ in of_rows if place in row_kinds]
-        seen = kinds if len(own) < _ENOUGH_ROWS else tuple(kind for kind in Kind if kind in own)
+        is_few = is_conditional or len(own) < ENOUGH_ROWS
+        seen = kinds if is_few else tuple(kind for kind in Kind if kind in own)
         spans = {row_spans.get(place, 0) for _, row_spans in of_rows} - {0}
         found.append(BlockChoices(kinds=seen, spans=tuple(sorted(spans)) or (1,)))
     return tuple(found)

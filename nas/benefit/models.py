@@ -68,6 +68,9 @@ def fit_models(sample: Sample) -> Models:
     of the pair model, and kept in the model when the test finds them: the mains mean the same
     either way, and idle interactions would only widen the intervals. Spans are in the block model
     where it has two architectures per column with them: without them kinds mean the same.
+
+    Shares of kinds and spans mean averages over blocks only where kinds are drawn alike and
+    independently. Where constraints left rows out, the block model alone is fitted.
     """
     design = _block_design(sample)
     stages = [place.stage for place in sample.places]
@@ -83,17 +86,32 @@ def fit_models(sample: Sample) -> Models:
             found = pair_test is not None and pair_test.p < 0.05
             if found and _keeps_mains(blocks, with_pairs):
                 design, blocks = paired, with_pairs
-    num_columns = design.matrix.shape[1]
-    return Models(
+    few = blocks is None or blocks.num_clusters < 3 * design.matrix.shape[1]
+    found = Models(
         blocks=blocks,
         block_design=design,
-        stages=_fit(stage_design.matrix, sample, _SPARE_STAGES),
+        stages=None,
         stage_design=stage_design,
-        network=_fit(network_design.matrix, sample, _SPARE_NETWORK),
+        network=None,
         network_design=network_design,
-        coarse_from_shares=blocks is None or blocks.num_clusters < 3 * num_columns,
+        coarse_from_shares=few and not sample.is_conditional,
         pair_test=pair_test,
-        **_fit_spans(sample, stage_design, network_design),
+    )
+    return found if sample.is_conditional else _with_shares(found)
+
+
+def _with_shares(models: Models) -> Models:
+    """Add what needs few rows: regressions on shares of kinds, and of spans beside them."""
+    sample, stages, network = (
+        models.block_design.sample,
+        models.stage_design,
+        models.network_design,
+    )
+    return replace(
+        models,
+        stages=_fit(stages.matrix, sample, _SPARE_STAGES),
+        network=_fit(network.matrix, sample, _SPARE_NETWORK),
+        **_fit_spans(sample, stages, network),
     )
 
 
@@ -292,11 +310,10 @@ def coarse_contrast(
     enough = fit is not None and fit.num_clusters >= 2 * design.matrix.shape[1]
     if fit is not None and (stage is not None or enough):
         groups = [names.index(stage)] if stage is not None else list(range(len(names)))
-        parts = [_contrast(design, group, kind, reference) for group in groups]
-        found = [part for part in parts if part is not None]
-        return (fit, np.mean(found, axis=0), "ols_stage_shares") if found else None
+        contrast = _mean_share(design, groups, kind, reference)
+        return None if contrast is None else (fit, contrast, "ols_stage_shares")
     if stage is None and models.network is not None:
-        contrast = _contrast(models.network_design, 0, kind, reference)
+        contrast = _mean_share(models.network_design, (0,), kind, reference)
         if contrast is not None:
             return models.network, contrast, "ols_network_shares"
     return None
@@ -309,29 +326,48 @@ def estimator_name(models: Models) -> str:
     return "_".join(word for word in words if word)
 
 
-def _contrast(
-    design: BlockDesign | ShareDesign, index: int, kind: str, reference: str
-) -> np.ndarray | None:
-    against = KINDS.index(Kind(reference))
-    kinds = (Kind.IDENTITY, Kind.PROJECTION) if kind == SKIP else (Kind(kind),)
-    if isinstance(design, ShareDesign):
-        codes = [KINDS.index(member) for member in kinds]
-        return design.mean_contrast(index, codes, against)
-    parts = [design.contrast(index, KINDS.index(member), against) for member in kinds]
+def _members(kind: str) -> tuple[Kind, ...]:
+    return (Kind.IDENTITY, Kind.PROJECTION) if kind == SKIP else (Kind(kind),)
+
+
+def _codes(kind: str) -> list[int]:
+    return [KINDS.index(member) for member in _members(kind)]
+
+
+def _contrast(design: BlockDesign, index: int, kind: str, reference: str) -> np.ndarray | None:
+    """Return a contrast at one block; None unless every kind that it may have has occurred."""
+    kinds = design.sample.choices_at(index).kinds if kind == SKIP else _members(kind)
+    parts = [
+        design.contrast(index, KINDS.index(member), KINDS.index(Kind(reference)))
+        for member in _members(kind)
+        if member in kinds
+    ]
     found = [part for part in parts if part is not None]
-    return np.mean(found, axis=0) if found else None
+    return np.mean(found, axis=0) if found and len(found) == len(parts) else None
 
 
 def _average(
     models: Models, weights: Sequence[float], kind: str, reference: str
 ) -> np.ndarray | None:
-    """Average a contrast over the blocks where it exists."""
-    total, sum_weights = 0.0, 0.0
-    for index, weight in enumerate(weights):
-        part = _contrast(models.block_design, index, kind, reference) if weight else None
-        if part is not None:
-            total, sum_weights = total + weight * part, sum_weights + weight
-    return np.asarray(total / sum_weights) if sum_weights else None
+    """Average a contrast over the blocks that may have both kinds; None where one lacks it."""
+    sample = models.block_design.sample
+    asked = [
+        (index, weight)
+        for index, weight in enumerate(weights)
+        if weight and sample.may_compare(index, _members(kind), Kind(reference))
+    ]
+    parts = [_contrast(models.block_design, index, kind, reference) for index, _ in asked]
+    return mean_over_blocks(parts, [weight for _, weight in asked])
+
+
+def _mean_share(
+    design: ShareDesign, groups: Sequence[int], kind: str, reference: str
+) -> np.ndarray | None:
+    """Average a contrast over the groups whose blocks may have both kinds."""
+    codes, against = _codes(kind), KINDS.index(Kind(reference))
+    asked = [group for group in groups if design.may_compare(group, codes, against)]
+    parts = [design.mean_contrast(group, codes, against) for group in asked]
+    return mean_over_blocks(parts, [1.0] * len(asked))
 
 
 def _stage(stages: Sequence[int], stage: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Difference in means: the check that assumes nothing but the randomisation."""
+"""Difference in means: the check that assumes nothing but independent random kinds."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,9 +18,10 @@ def difference_in_means(sample: Sample, question: Question) -> dict[str, Any] | 
 
     For a block it is mean(k) - mean(none), with variance s_k^2 / n_k + s_N^2 / n_N. At a coarser
     level it is the average of these over the blocks; the variance sums the squared weight of each
-    row times its squared distance from the mean, which is on the safe side.
+    row times its squared distance from the mean, which is on the safe side. None where rows were
+    left out for a constraint: networks with and without a skip then differ elsewhere too.
     """
-    total = _mean_weights(sample, question)
+    total = None if sample.is_conditional else _mean_weights(sample, question)
     if total is None:
         return None
     centred = _centred(sample, question)
@@ -38,8 +39,11 @@ def difference_in_means(sample: Sample, question: Question) -> dict[str, Any] | 
 
 
 def difference_in_seconds(sample: Sample, question: Question) -> float | None:
-    """Return the difference of the mean training times of two kinds, s; None where unknown."""
-    if sample.seconds is None:
+    """Return the difference of the mean training times of two kinds, s; None where unknown.
+
+    None too where rows were left out for a constraint, as for means of the outcome.
+    """
+    if sample.seconds is None or sample.is_conditional:
         return None
     known = np.isfinite(sample.seconds)
     timed = replace(

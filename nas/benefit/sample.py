@@ -9,15 +9,18 @@ import numpy as np
 
 from nas.benefit.context import Metric
 from nas.space_kinds import BlockChoices
-from nas.spans import spans_of
+from nas.spans import all_spans_of, spans_of
 from nas.trials import Source, State, TrialRecord
 from search_spaces.spec import Kind, Place
 
 KINDS = tuple(Kind)
 """Order of the codes in `Sample.codes`: none, identity, projection."""
 
+ENOUGH_ROWS = 24
+"""In so many rows every kind that a block may have occurs: one of three is missing in 1 of 10,000
+blocks of a balanced or random design, one of four spans among as many skips in 1 of 1,000."""
+
 _SKIP = re.compile(r"^skip\.(stage[1-9]\d*\.block[1-9]\d*)$")
-_FURTHER = re.compile(r"^skip\d+\.")
 _DEPTH = re.compile(r"^depth\.stage([1-9]\d*)$")
 
 
@@ -43,6 +46,9 @@ class Sample:
     None: every skip has span 1."""
     choices: tuple[BlockChoices, ...] | None = None
     """What may end at each place; None: the same everywhere."""
+    is_conditional: bool = False
+    """Whether rows beyond a constraint were left out, so that kinds are neither equally likely nor
+    drawn independently of each other."""
 
     @property
     def num_rows(self) -> int:
@@ -54,6 +60,10 @@ class Sample:
         """Distinct architectures."""
         return len(np.unique(self.cluster))
 
+    def num_rows_with(self, index: int) -> int:
+        """Return the number of rows that have this place."""
+        return int((self.codes[:, index] >= 0).sum())
+
     def spans_at(self, index: int) -> np.ndarray:
         """Return the span at one place in every row, 0 where no skip ends there."""
         if self.spans is None:
@@ -61,8 +71,17 @@ class Sample:
         return self.spans[:, index]
 
     def choices_at(self, index: int) -> BlockChoices:
-        """Return what may end at one place; all kinds with span 1 where nothing else is known."""
-        return BlockChoices(kinds=KINDS) if self.choices is None else self.choices[index]
+        """Return what may end at one place; the kinds that occur where nothing else is known."""
+        if self.choices is not None:
+            return self.choices[index]
+        return BlockChoices(
+            kinds=tuple(KINDS[code] for code in np.unique(self.codes) if code >= 0)
+        )
+
+    def may_compare(self, index: int, kinds: Iterable[Kind], reference: Kind) -> bool:
+        """Say whether one place may have the reference and one of the kinds."""
+        own = self.choices_at(index).kinds
+        return reference in own and any(kind in own for kind in kinds)
 
 
 def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
@@ -83,13 +102,10 @@ def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
 def is_full_identity(row: TrialRecord) -> bool:
     """Say whether every block has an identity of span 1, and nothing else."""
     if row.spec is not None:
-        classic = set(row.spec.kinds) == {Kind.IDENTITY}
-        return classic and len(row.spec.skips) == row.spec.num_blocks
-    more = any(
-        value != Kind.NONE.value for name, value in row.decisions.items() if _FURTHER.match(name)
+        return row.spec.is_full_identity
+    return set(kinds_of(row).values()) == {Kind.IDENTITY} and all(
+        spans == (1,) for spans in all_spans_of(row).values()
     )
-    kinds, spans = set(kinds_of(row).values()), set(spans_of(row).values())
-    return kinds == {Kind.IDENTITY} and spans == {1} and not more
 
 
 def depths_of(row: TrialRecord) -> tuple[int, ...]:
@@ -107,8 +123,15 @@ def depths_of(row: TrialRecord) -> tuple[int, ...]:
 
 
 def layers_of(row: TrialRecord) -> int:
-    """Return the layers with weights; without a spec stem, two per block and classifier."""
-    return row.spec.layers if row.spec is not None else 2 * sum(depths_of(row)) + 2
+    """Return the layers with weights; where they are unknown stem, classifier, two per block."""
+    return 2 * sum(depths_of(row)) + 2 if row.layers is None else row.layers
+
+
+def block_layers_of(row: TrialRecord) -> int:
+    """Return the layers with weights per block; 2 where they are unknown."""
+    if row.spec is not None:
+        return row.spec.block_layers
+    return (layers_of(row) - 2) // max(sum(depths_of(row)), 1)
 
 
 def architecture_of(row: TrialRecord) -> str:
@@ -170,6 +193,8 @@ def make_sample(
     places: Sequence[Place],
     metric: Metric,
     choices: tuple[BlockChoices, ...] | None = None,
+    *,
+    is_conditional: bool = False,
 ) -> Sample:
     """Collect the rows that have an outcome; `rows` are sorted, randomised and finished."""
     kept = [(row, outcome_of(row, metric)) for row in rows]
@@ -192,6 +217,7 @@ def make_sample(
         seconds=np.array([_seconds(row) for row, _ in scored], dtype=np.float64),
         spans=np.array(spans, dtype=np.int64).reshape(len(scored), len(places)),
         choices=choices,
+        is_conditional=is_conditional,
     )
 
 

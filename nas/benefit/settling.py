@@ -10,8 +10,9 @@ from nas.benefit.estimates import Estimate
 from nas.benefit.frame import make_frame
 from nas.benefit.models import Question
 from nas.benefit.retrainings import worthwhile
-from nas.benefit.sample import make_sample, sort_rows
+from nas.benefit.sample import ENOUGH_ROWS, KINDS, make_sample, sort_rows
 from nas.trials import TrialRecord
+from search_spaces.places import Kind
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,13 @@ def settled(
     """
     frame = make_frame(sort_rows(rows), context)
     metric = study_metric(context)
-    sample = make_sample(frame.reference_rows, frame.places, metric, frame.choices)
+    sample = make_sample(
+        frame.reference_rows,
+        frame.places,
+        metric,
+        frame.choices,
+        is_conditional=frame.is_conditional,
+    )
     limit = worthwhile(repeats, metric, frame.layers, context.sesoi)["value"]
     return count_settled(analyse(sample, frame.kinds, limit, live=True))
 
@@ -76,10 +83,17 @@ def count_settled(analysis: Analysis) -> Settled:
 
 
 def is_answer(analysis: Analysis, question: Question) -> bool:
-    """Say whether the question is an answer of the map; not a kind that its block cannot have."""
+    """Say whether the question is an answer of the map; not a kind that its block cannot have.
+
+    Nor one that constraints keep from its block: more trials would not bring it.
+    """
     sample = analysis.sample
     if question.estimand != "AMCE" or question.position is None:
         return question.estimand == "SPAN_ALL"
+    if sample.is_conditional and sample.num_rows_with(question.position) >= ENOUGH_ROWS:
+        codes = [KINDS.index(Kind(kind)) for kind in (question.kind, question.reference_kind)]
+        if not set(codes) <= set(analysis.models.block_design.levels[question.position]):
+            return False
     every = [sample.choices_at(index).kinds for index in range(len(sample.places))]
     own = {kind.value for kind in every[question.position]}
     return len(set(every)) == 1 or own >= {question.kind, question.reference_kind}

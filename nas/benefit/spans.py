@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.benefit.sample import Sample
+from nas.benefit.sample import ENOUGH_ROWS, Sample
 from search_spaces.spec import Kind
 
 CLASSIC = 1
@@ -64,17 +64,22 @@ class SpanShares:
     @cached_property
     def groups(self) -> tuple[_Alike, ...]:
         """The blocks where more than one span occurs, by their choices."""
-        alike: dict[tuple[tuple[int, ...], tuple[Kind, ...]], list[int]] = {}
-        for index in range(len(self.sample.places)):
-            choices = self.sample.choices_at(index)
-            alike.setdefault((choices.spans, choices.kinds), []).append(index)
         found = []
-        for (spans, _), blocks in alike.items():
+        for (spans, _), blocks in self._alike.items():
             seen = {int(s) for index in blocks for s in np.unique(self.sample.spans_at(index))}
             occurring = tuple(span for span in spans if span in seen)
             if len(occurring) > 1:
                 found.append(_Alike(tuple(blocks), occurring[0], occurring[1:]))
         return tuple(found)
+
+    @cached_property
+    def _alike(self) -> dict[tuple[tuple[int, ...], tuple[Kind, ...]], list[int]]:
+        """Blocks by their choices of spans and kinds."""
+        alike: dict[tuple[tuple[int, ...], tuple[Kind, ...]], list[int]] = {}
+        for index in range(len(self.sample.places)):
+            choices = self.sample.choices_at(index)
+            alike.setdefault((choices.spans, choices.kinds), []).append(index)
+        return alike
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -88,7 +93,12 @@ class SpanShares:
         return np.hstack(columns)
 
     def contrast(self, span: int) -> np.ndarray | None:
-        """Return the effect of a span against span 1, the mean over the blocks that have both."""
+        """Return the effect of a span against span 1, the mean over the blocks that may have both.
+
+        None where a block has had only one of them.
+        """
+        if self._is_missing(span):
+            return None
         found, total = np.zeros(self.matrix.shape[1]), 0
         start = self.beside.shape[1]
         for group in self.groups:
@@ -98,12 +108,34 @@ class SpanShares:
             start += len(group.longer)
         return found / total if total else None
 
+    def _is_missing(self, span: int) -> bool:
+        """Say whether a block that may have both spans lacks one, and not by chance.
+
+        Spans are drawn, and in few rows some block lacks one of them; its column is shared with
+        blocks like it. What none of them has, or one lacks among many skips, is out of reach.
+        """
+        for group in self._alike.values():
+            if span not in longer_spans(self.sample, group[0]):
+                continue
+            seen = [set(self.sample.spans_at(index)) - {0} for index in group]
+            if not {CLASSIC, span} <= set().union(*seen):
+                return True
+            for index, own in zip(group, seen, strict=True):
+                num_skips = np.count_nonzero(self.sample.spans_at(index))
+                if num_skips >= ENOUGH_ROWS and not {CLASSIC, span} <= own:
+                    return True
+        return False
+
 
 def mean_over_blocks(
     contrasts: Sequence[np.ndarray | None], weights: Sequence[float]
 ) -> np.ndarray | None:
-    """Average contrasts of blocks over those where they exist."""
-    known = [(c, w) for c, w in zip(contrasts, weights, strict=True) if c is not None and w]
-    if not known:
+    """Average the contrasts that have a weight; None where one of them does not exist.
+
+    The mean of the others would be the answer to another question.
+    """
+    asked = [(c, w) for c, w in zip(contrasts, weights, strict=True) if w]
+    known = [c for c, _ in asked if c is not None]
+    if not known or len(known) < len(asked):
         return None
-    return np.average([c for c, _ in known], axis=0, weights=[w for _, w in known])
+    return np.average(known, axis=0, weights=[w for _, w in asked])

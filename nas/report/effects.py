@@ -102,6 +102,11 @@ def impossible(benefit: Mapping[str, Any]) -> set[tuple[Place, str]]:
     }
 
 
+def is_within_constraints(benefit: Mapping[str, Any]) -> bool:
+    """Say whether rows of the design were left out for the study's constraints."""
+    return "W_CONSTRAINED" in (benefit.get("warnings") or ())
+
+
 def block_effects(benefit: Mapping[str, Any]) -> dict[tuple[Place, str], Effect]:
     """Return the effects of single blocks by place and kind."""
     found = effects_of(benefit, "AMCE")

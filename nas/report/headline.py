@@ -47,19 +47,19 @@ def headline_parts(benefit: Mapping[str, Any]) -> Headline:
     """Return claim and evidence of the headline."""
     metric = metric_of(benefit)
     anchors = reference_pair(read_anchors(benefit, metric), reference_layers(benefit))
-    effect = all_skips(benefit) or all_skips(benefit, "identity")
+    known = [all_skips(benefit, kind) for kind in ("skip", "identity", "projection")]
+    effect = next((one for one in known if one and one.estimate is not None), None)
     evidence: list[str] = []
     verdicts: list[Direction] = []
     if anchors is not None:
         text, verdict = _anchor_evidence(*anchors, metric)
         evidence.append(text)
         verdicts.append(verdict)
-    has_effect = effect is not None and effect.estimate is not None
-    if effect is not None and has_effect and _can_decide(benefit):
+    if effect is not None and _can_decide(benefit):
         evidence.append(_effect_evidence(effect, metric))
         verdicts.append(effect.direction)
     where = _where(benefit, anchors)
-    reason = _why_no_answer(benefit, has_effect)
+    reason = _why_no_answer(benefit, effect is not None)
     if reason and not set(verdicts) - {Direction.UNKNOWN}:
         return Headline(
             claim=f"No answer{where}", evidence=(reason, *evidence), direction=Direction.UNKNOWN
@@ -166,7 +166,8 @@ def _effect_evidence(effect: Effect, metric: Metric) -> str:
     n = f", {count(effect.n_runs, 'random network')}" if effect.n_runs else ""
     interval = metric.sizes(effect.low, effect.high, effect.estimate)
     named = interval if interval.startswith("no ") else f"95% interval {interval}"
-    return f"one skip {verb} {metric.label} by {size} on average ({named}{n})"
+    name = "skip" if effect.kind == "skip" else f"{effect.kind} skip"
+    return f"one {name} {verb} {metric.label} by {size} on average ({named}{n})"
 
 
 def _what_there_is(benefit: Mapping[str, Any]) -> str:

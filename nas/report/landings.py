@@ -7,9 +7,12 @@ from typing import Any
 from nas.report.data import ReportData
 from nas.report.numbers import is_number, mapping
 from nas.report.svg import NARROW, figure, mark, text, titled
-from nas.spans import spans_of
+from nas.spans import all_spans_of
 from nas.trials import Source, TrialRecord
-from search_spaces.spec import Place
+from search_spaces.places import Place
+
+Spans = tuple[int, ...]
+"""Spans of the skips that end at one block."""
 
 _MOST_COLUMNS = 18
 _ROW, _TOP = 38, 44
@@ -17,14 +20,14 @@ _ROW, _TOP = 38, 44
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """How often a span occurs at some blocks."""
+    """How often a skip of some span ends at some blocks; for span 0, how often no skip does."""
 
     num: int
-    """Blocks at which it ends, over all trials looked at."""
+    """Blocks at which it does, over all trials looked at."""
     of: int
     """Blocks that there are."""
     expected: float | None
-    """Share under uniform drawing; None where it is not known."""
+    """Share in the random design; None where it is not known."""
     is_best: bool = False
     """Whether the best network has it."""
 
@@ -36,14 +39,20 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Landings:
-    """Spans of the skips that end at every block of some trials; 0 for no skip."""
+    """Spans of all skips that end at every block of some trials; empty where none does.
 
-    trials: Sequence[dict[Place, int]]
-    best: Mapping[Place, int]
+    Where several skips end at one addition, a block counts for each of their spans.
+    """
+
+    trials: Sequence[Mapping[Place, Spans]]
+    best: Mapping[Place, Spans]
     """Those of the best network; empty where none is known."""
     chances: Mapping[Place, Mapping[int, float]]
+    """Chance that a skip of each span ends at a block of the random design; 0: that none does."""
     is_uniform: bool
     """Whether the chances are those of the design, not frequencies of its rows."""
+    one_each_drawn: bool = True
+    """Whether at most one skip ends at a block of the random design."""
 
     @property
     def places(self) -> list[Place]:
@@ -53,9 +62,14 @@ class Landings:
     @property
     def spans(self) -> list[int]:
         """Spans that occur or could, ascending."""
-        seen = {span for trial in self.trials for span in trial.values()}
+        seen = {span for trial in self.trials for spans in trial.values() for span in spans}
         seen |= {span for own in self.chances.values() for span in own}
         return sorted(seen | {0, 1})
+
+    @property
+    def has_several(self) -> bool:
+        """Whether more than one skip ends at some block of these trials."""
+        return any(len(spans) > 1 for trial in self.trials for spans in trial.values())
 
     @property
     def has_expected(self) -> bool:
@@ -71,23 +85,30 @@ class Landings:
         pairs = [(trial, place) for trial in self.trials for place in places if place in trial]
         known = [_chance(self.chances[p], span, t, p) for t, p in pairs if p in self.chances]
         return Cell(
-            num=sum(trial[place] == span for trial, place in pairs),
+            num=sum(_ends(trial[place], span) for trial, place in pairs),
             of=len(pairs),
             expected=sum(known) / len(known) if known and len(known) == len(pairs) else None,
-            is_best=any(self.best.get(place) == span for place in places),
+            is_best=any(_ends(self.best[place], span) for place in places if place in self.best),
         )
 
 
+def _ends(spans: Spans, span: int) -> bool:
+    return span in spans if span else not spans
+
+
 def _chance(
-    chances: Mapping[int, float], span: int, trial: Mapping[Place, int], place: Place
+    chances: Mapping[int, float], span: int, trial: Mapping[Place, Spans], place: Place
 ) -> float:
     """Return the chance of a span in the network of a trial, which may be shallower."""
     if span == 0:
         return chances.get(0, 0.0)
     available = sum(other <= place for other in trial)
-    possible = {own: chance for own, chance in chances.items() if 0 < own <= available}
-    some, total = 1 - chances.get(0, 0.0), sum(possible.values())
-    return some * possible.get(span, 0.0) / total if total else 0.0
+    every = sum(chance for own, chance in chances.items() if own)
+    possible = sum(chance for own, chance in chances.items() if 0 < own <= available)
+    if span > available or not possible:
+        return 0.0
+    # Skips that cannot begin there are as likely to have another span.
+    return chances.get(span, 0.0) * every / possible
 
 
 def landings_of(data: ReportData, trials: Sequence[TrialRecord]) -> Landings:
@@ -97,15 +118,19 @@ def landings_of(data: ReportData, trials: Sequence[TrialRecord]) -> Landings:
         data: The report; it knows the best network and the random design.
         trials: The trials to look at.
     """
-    chances = _design_chances(data)
+    drawn = [all_spans_of(t) for t in data.trials if t.source is Source.RANDOMISED]
+    one_each = all(len(spans) <= 1 for row in drawn for spans in row.values())
+    chances = _design_chances(data) if one_each else {}
     number = mapping(mapping(data.benefit.get("search")).get("incumbent")).get("trial")
     named = [trial for trial in data.trials if trial.number == number]
     best = (named or list(trials))[0]
+    name = mapping(data.benefit.get("reference_distribution")).get("name")
     return Landings(
-        trials=[spans_of(trial) for trial in trials],
-        best=spans_of(best),
-        chances=chances or _frequencies(data),
-        is_uniform=bool(chances),
+        trials=[all_spans_of(trial) for trial in trials],
+        best=all_spans_of(best),
+        chances=chances or _frequencies(drawn),
+        is_uniform=bool(chances) and name == "uniform",
+        one_each_drawn=one_each,
     )
 
 
@@ -128,12 +153,12 @@ def _number(value: Any) -> float:
     return float(value) if is_number(value) else 0.0
 
 
-def _frequencies(data: ReportData) -> dict[Place, dict[int, float]]:
-    rows = [spans_of(t) for t in data.trials if t.source is Source.RANDOMISED]
+def _frequencies(rows: Sequence[Mapping[Place, Spans]]) -> dict[Place, dict[int, float]]:
     found: dict[Place, dict[int, float]] = {}
     for place in sorted({place for row in rows for place in row}):
         own = [row[place] for row in rows if place in row]
-        found[place] = {span: own.count(span) / len(own) for span in sorted(set(own))}
+        spans = sorted({0, *(span for ends in own for span in ends)})
+        found[place] = {span: sum(_ends(e, span) for e in own) / len(own) for span in spans}
     return found
 
 
@@ -176,7 +201,7 @@ def _cell_svg(
         return ""
     block = f", block {places[0].block}" if len(places) == 1 else ""
     where = f"stage {places[0].stage}{block}"
-    what = f"span {span} ends" if span else "no skip ends"
+    what = f"a skip of span {span} ends" if span else "no skip ends"
     words = f"{where}: {what} at {cell.num} of {cell.of} blocks"
     shade = 0.06 + 0.54 * cell.share
     parts = [

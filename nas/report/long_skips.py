@@ -9,7 +9,7 @@ from nas.report.html import both, esc, key, paragraph, section, table, word
 from nas.report.landings import Landings, landings_of, landings_svg
 from nas.report.numbers import Metric, count, metric_of
 from nas.report.svg import NARROW, WIDE
-from nas.spans import spans_of
+from nas.spans import all_spans_of
 
 LEAST_BEST = 5
 """So many best trials are looked at, or a tenth of all where that is more."""
@@ -17,8 +17,10 @@ LEAST_BEST = 5
 
 def has_long_skips(data: ReportData) -> bool:
     """Say whether a skip of any trial bypasses more than one block."""
-    asked = bool(effects_of(data.benefit, "SPAN_ALL"))
-    return asked or any(span > 1 for trial in data.trials for span in spans_of(trial).values())
+    if effects_of(data.benefit, "SPAN_ALL"):
+        return True
+    every = (spans for trial in data.trials for spans in all_spans_of(trial).values())
+    return any(span > 1 for spans in every for span in spans)
 
 
 def long_skips_section(data: ReportData) -> str:
@@ -42,21 +44,27 @@ def _landed(data: ReportData) -> str:
     title = f"Where the skips of the best {count(len(best), 'trial')} end"
     wide = landings_svg(landings, title, WIDE)
     narrow = landings_svg(landings, title, NARROW)
-    drawn = "under uniform drawing" if landings.is_uniform else "in the randomised trials"
     words = paragraph(
         f"Of the blocks of the best {count(len(best), 'trial')}, out of {len(ranked)}, "
-        f"{_totals(landings)}. {_expected_words(landings, drawn)}This is where the search went; "
-        "what a span does is told below, from the randomised trials."
+        f"{_totals(landings)}. {_expected_words(landings)}This is where the search went; what a "
+        "span does is told below, from the randomised trials."
     )
     marks = key(
         ("var(--random)", "square", "share of the trials, the darker the more"),
-        ("var(--ink)", "", "the best network has such a skip here"),
+        ("var(--ink)", "", "the best network has such a skip, or none, here"),
     )
     return f"<h3>Where they landed</h3>{words}{marks}{both(wide, narrow)}"
 
 
-def _expected_words(landings: Landings, drawn: str) -> str:
-    return f"Under each share stands the one {drawn}. " if landings.has_expected else ""
+def _expected_words(landings: Landings) -> str:
+    several = "More than one skip may end at a block, which then counts for each. "
+    words = several if landings.has_several else ""
+    if not landings.has_expected:
+        return words
+    drawn = "under uniform drawing" if landings.is_uniform else "in the randomised trials"
+    is_less = landings.has_several and landings.one_each_drawn
+    alone = ", where at most one skip ends at a block" if is_less else ""
+    return f"{words}Under each share stands the one {drawn}{alone}. "
 
 
 def _totals(landings: Landings) -> str:

@@ -1,7 +1,7 @@
 """The end of the page: warnings, method in plain words, how to cite, settings."""
 
 from nas.report.data import ReportData
-from nas.report.effects import effects_of
+from nas.report.effects import effects_of, is_within_constraints
 from nas.report.html import definitions, esc, paragraph, section
 from nas.report.numbers import count, duration, mapping, metric_of, rows
 from nas.trials import Source
@@ -48,10 +48,7 @@ def method_section(data: ReportData) -> str:
     depth = f" of {layers} layers" if layers else ""
     drawn = (
         f"{count(n, 'network')}{depth} had the skip of every block drawn at random "
-        f"({_kinds(data)}{_spans(data)}), independently of how well anything did. The difference "
-        "between those "
-        "with and those without a skip at a block is therefore the effect of that skip, and not "
-        "of a search that liked it."
+        f"({_kinds(data)}{_spans(data)}), independently of how well anything did. {_meaning(data)}"
     )
     missing = (
         "No network of the random design has finished, so nothing on this page is evidence for "
@@ -77,6 +74,21 @@ def method_section(data: ReportData) -> str:
         )
     parts = [paragraph(words, "plain") for words in (design, decision, REDUNDANCY, best)]
     return section("method", "How this was measured", *parts)
+
+
+def _meaning(data: ReportData) -> str:
+    """Say what the draw makes of a difference."""
+    if not is_within_constraints(data.benefit):
+        return (
+            "The difference between those with and those without a skip at a block is therefore "
+            "the effect of that skip, and not of a search that liked it."
+        )
+    return (
+        "Networks beyond the study's constraints were left out, so that a block with a large skip "
+        "is found beside others without one. Effects are those of a model in which what the "
+        "blocks do adds up, and averages over the networks within the constraints; a kind that "
+        "the constraints keep from a block has no effect there, and none on average."
+    )
 
 
 def _kinds(data: ReportData) -> str:
@@ -137,7 +149,7 @@ def _settings(data: ReportData) -> list[tuple[str, object]]:
     items: list[tuple[str, object]] = [
         ("study", data.study),
         ("metric", f"{metric.label} at the last epoch, {direction}" if data.benefit else None),
-        ("random design", probabilities),
+        ("random design", str(probabilities).replace("_", " ") if probabilities else None),
         ("wall time", duration(data.seconds) if data.seconds is not None else None),
         ("last trial", data.benefit.get("last_trial_utc")),
     ]

@@ -149,12 +149,25 @@ class TestUsage:
         ],
     )
     def test_what_only_the_launch_can_know_leaves_no_study(
-        self, tmp_path: Path, arguments: tuple[str, ...], message: str
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        arguments: tuple[str, ...],
+        message: str,
     ) -> None:
-        assert message in refused("search", *arguments, cwd=tmp_path, code=2)
+        monkeypatch.chdir(tmp_path)
+        # Where nobody has logged in.
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert in_process(monkeypatch, "search", *arguments) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert message in shown.err
+        assert "Traceback" not in shown.err
         assert list(tmp_path.glob("runs/*/config.yaml")) == []
         # What was left behind is no hindrance for the corrected command.
-        assert refused("status", "digits", cwd=tmp_path, code=1)
+        assert in_process(monkeypatch, "status", "digits") == 1
+        assert capsys.readouterr().err.strip()
 
 
 class TestDumpConfig:

@@ -220,3 +220,10 @@ def test_a_space_of_a_users_own_needs_no_uniform_networks_for_its_context() -> N
     assert context.reference_depths == (2, 2)
     without = study_context(make_config({}), TransitionSpace(names="wiring"), {})
     assert (without.kinds, without.choices) == ((), {})
+
+
+def test_the_context_knows_which_constraints_are_set() -> None:
+    config = make_config({"constraints": {"max_macs": 10**6, "max_layers": 20}})
+    space = TransitionSpace()
+    assert study_context(config, space, {}).limits == ("max_macs", "max_layers")
+    assert study_context(make_config({}), space, {}).limits == ()

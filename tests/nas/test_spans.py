@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from nas.spans import spans_of
+from nas.spans import all_spans_of, spans_of
 from nas.trials import Source, State, TrialRecord
 from search_spaces import InputShape, make_space
 from search_spaces.spec import Place
@@ -33,3 +33,11 @@ def test_a_skip_without_a_span_is_classic() -> None:
     decisions = {"skip.stage1.block1": "identity", "skip.stage1.block2": "none"}
     record = replace(RECORD, decisions=decisions)
     assert spans_of(record) == {Place(1, 1): 1, Place(1, 2): 0}
+
+
+def test_all_skips_that_end_at_a_block_are_told_shortest_first() -> None:
+    expected = {Place(1, 1): (), Place(1, 2): (2,), Place(1, 3): (1, 3)}
+    assert all_spans_of(RECORD) == expected
+    assert all_spans_of(replace(RECORD, spec=SPACE.from_decisions(ANSWERS))) == expected
+    further = {name: value for name, value in ANSWERS.items() if name[:5] != "span."}
+    assert all_spans_of(replace(RECORD, decisions=further))[Place(1, 3)] == (1, 3)

@@ -230,3 +230,30 @@ def test_numbered_decisions_survive_too(word: str, stage: int, block: int) -> No
     name = f"{word}.stage{stage}.block{block}"
     assert to_key(name) == f"{word}_s{stage}_b{block:02d}"
     assert to_parameter(to_key(name)) == name
+
+
+@pytest.mark.parametrize("changes", [{}, {"spec": None, "spec_id": None}])
+def test_config_counts_every_skip_that_ends_at_a_block(changes: dict[str, Any]) -> None:
+    config = trial_config(long_record(**changes), LONG)
+    longest = {key: value for key, value in config.items() if key.startswith("longest_span_")}
+    expected = {"longest_span_s1_b01": 0, "longest_span_s1_b02": 0, "longest_span_s2_b01": 2}
+    assert longest == expected | {"longest_span_s2_b02": 3, "longest_span_s2_b03": 0}
+    assert config["n_skips"] == 3
+
+
+def test_config_has_further_skips_of_a_network_whose_decisions_do_not_name_them() -> None:
+    few = {"depth.stage1": 1, "depth.stage2": 2}
+    config = trial_config(long_record(decisions=few), LONG)
+    assert config == trial_config(long_record(), LONG)
+
+
+def test_the_width_is_that_of_the_stem_whatever_the_stages_have() -> None:
+    fields = {"block": ["basic", "bottleneck"], "width": [8, 16], "max_blocks": 1}
+    space = make_space(fields, InputShape(channels=1, height=8, width=8), 10)
+    decisions = {"width": 16, "block": "bottleneck"} | {f"depth.stage{i}": 1 for i in (1, 2, 3)}
+    decisions |= {f"skip.stage{i}.block1": "none" for i in (1, 2, 3)}
+    spec = space.from_decisions(decisions)
+    assert spec.stages[0].width == 64
+    for own in (decisions, {}):
+        config = trial_config(make_record(spec=spec, decisions=dict(own)), STUDY)
+        assert (config["width"], config["block"]) == (16, "bottleneck")

@@ -127,6 +127,16 @@ def design_trials(rows: int, seed: int = 0, sd: float = 0.1) -> list[TrialRecord
     return records
 
 
+def constrained_trials(rows: int = 120) -> list[TrialRecord]:
+    """Rows with at most one projection in the last stage and none at its end; others left out."""
+    found = []
+    for row in design_trials(rows):
+        last = row.spec.kinds[10:] if row.spec is not None else ()
+        if last.count(Kind.PROJECTION) <= 1 and last[-1] is not Kind.PROJECTION:
+            found.append(row)
+    return [replace(found[0], rows_left_out=rows - len(found)), *found[1:]]
+
+
 def anchor_trials(seeds: int = 5, layers: int = 32) -> list[TrialRecord]:
     """Plain and full-identity networks: log-loss about 2.1 and 0.1."""
     rng = np.random.default_rng(layers)
@@ -176,6 +186,7 @@ class Planted:
 
     world = World
     design = staticmethod(design_trials)
+    constrained = staticmethod(constrained_trials)
     anchors = staticmethod(anchor_trials)
     finalists = staticmethod(finalist_trials)
     context = CONTEXT

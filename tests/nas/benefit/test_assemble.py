@@ -393,9 +393,10 @@ def test_a_third_of_the_rows_may_decide(planted):
     assert skip_benefit(rows, [], planted.context)["settled"]["can_decide"]
 
 
+IMAGES = InputShape(channels=1, height=8, width=8)
 LONG = make_space(
     {"name": "longskip", "stages": 2, "max_blocks": 3, "max_span": 3, "across_stages": False},
-    InputShape(channels=1, height=8, width=8),
+    IMAGES,
     10,
 )
 
@@ -453,17 +454,8 @@ def test_spans_have_rows_of_their_own_and_kinds_keep_theirs(planted):
     assert result["settled"]["num_answers"] == 14
 
 
-def test_chances_of_spans_stand_beside_those_of_kinds(planted):
-    result = skip_benefit(long_trials(12), [], long_context(planted))
-    chances = result["reference_distribution"]["per_position_span_probs"]
-    assert chances["stage1.block1"] == {"1": 1.0}
-    assert chances["stage2.block3"] == pytest.approx(dict.fromkeys("123", 1 / 3))
-    plain = skip_benefit(planted.design(12), [], planted.context)
-    assert list(plain["reference_distribution"]) == ["name", "per_position_probs"]
-
-
 def test_a_longer_projection_costs_what_its_channels_do(planted):
-    across = make_space({"name": "longskip", "stages": 2, "max_blocks": 1}, LONG.input, 10)
+    across = make_space({"name": "longskip", "stages": 2, "max_blocks": 1}, IMAGES, 10)
     plan = DesignPlan(across, 0)
     context = replace(
         planted.context,
@@ -497,7 +489,7 @@ def test_a_table_of_decisions_alone_tells_the_same_of_spans(planted):
 
 
 def test_layers_are_those_of_the_block_type(planted):
-    space = make_space({"max_blocks": 2, "block": "bottleneck"}, LONG.input, 10)
+    space = make_space({"max_blocks": 2, "block": "bottleneck"}, IMAGES, 10)
     plan = DesignPlan(space, 0)
     context = replace(
         planted.context,
@@ -526,3 +518,29 @@ def test_a_full_identity_network_has_no_long_skips(planted):
         kinds = {f"skip.{place}": "identity" for place in places}
         record = replace(one, spec=None, decisions=kinds | decisions)
         assert is_full_identity(record) is expected
+
+
+def test_within_constraints_means_over_blocks_are_answered_for_all_blocks_or_not_at_all(planted):
+    rows = planted.constrained()
+    result = skip_benefit(rows, [], planted.context)
+    assert {row["check"] for row in result["effects"]} == {None}
+    assert {row["delta_seconds"] for row in result["effects"]} == {None}
+    known = {row["kind"]: row["estimate"] is not None for row in only(result, "AMCE_ALL")}
+    assert known == {"identity": True, "projection": False, "skip": False}
+    stages = {(row["stage"], row["kind"]): row for row in only(result, "AMCE_STAGE")}
+    assert stages[3, "projection"]["estimate"] is None
+    assert stages[3, "projection"]["decision"] == "inconclusive"
+    assert stages[2, "projection"]["estimate"] is not None
+    [identity] = only(result, "AMCE_ALL", kind="identity")
+    assert identity["estimate"] == pytest.approx(0.27, abs=0.05)
+    assert identity["estimator"].startswith("ols_blocks")
+    assert "one identity skip lowers validation log-loss by 0.2" in headline(result)
+
+
+def test_few_rows_within_constraints_give_no_means_from_shares(planted):
+    rows = planted.design(24)
+    assert skip_benefit(rows, [], planted.context)["headline"]["estimate"] is not None
+    rows[0] = replace(rows[0], rows_left_out=1)
+    result = skip_benefit(rows, [], planted.context)
+    assert {row["estimate"] for row in result["effects"]} == {None}
+    assert headline(result).startswith("No answer yet")

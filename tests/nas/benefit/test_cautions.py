@@ -22,7 +22,8 @@ def warnings_of(rows, repeats, context):
 def test_a_plain_good_study_warns_of_what_no_single_study_can_know(planted):
     found = warnings_of(planted.design(100, sd=0.02), planted.anchors(), planted.context)
     assert list(found) == ["W_LR_UNTUNED", "W_PARAM_CONFOUND", "W_SINGLE_SPLIT"]
-    assert "(0.1)" in found["W_LR_UNTUNED"]["text"]
+    start = "All design networks were trained with one learning rate (0.1); plain"
+    assert found["W_LR_UNTUNED"]["text"].startswith(start)
     assert "(80 to 1,088 per block)" in found["W_PARAM_CONFOUND"]["text"]
 
 
@@ -31,6 +32,20 @@ def test_adaptive_rows_alone_give_no_map(planted):
     found = warnings_of(rows, [], planted.context)
     assert next(iter(found)) == "W_TPE_ONLY"
     assert "W_UNDERPOWERED" not in found
+    command = "nas search runs/planted/config.yaml --mode effects --name planted-effects"
+    assert found["W_TPE_ONLY"]["remedy"] == command
+
+
+def test_a_design_beyond_the_constraints_is_trained_without_them(planted):
+    rows = [replace(t, source=Source.ADAPTIVE) for t in planted.design(50)]
+    context = replace(planted.context, limits=("max_macs", "max_params"))
+    flags = "--set constraints.max_macs=null --set constraints.max_params=null"
+    remedy = warnings_of(rows, [], context)["W_TPE_ONLY"]["remedy"]
+    assert f"--mode effects {flags} --name" in remedy
+    own = planted.design(60)
+    own[0] = replace(own[0], rows_left_out=1)
+    remedy = warnings_of(own, [], context)["W_CONSTRAINED"]["remedy"]
+    assert f"--mode effects {flags} --name" in remedy
 
 
 def test_noise_that_hides_blocks_asks_for_trials(planted):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from nas.benefit.models import (
     fit_models,
     kind_questions,
 )
+from nas.space_kinds import BlockChoices
 from search_spaces.spec import Kind
 
 TWO = (Kind.NONE, Kind.IDENTITY)
@@ -108,3 +111,60 @@ def test_a_kind_that_is_illegal_at_one_block_leaves_only_that_answer_out(planted
         abs(a.estimate - world.tau[q.position, 1 if q.kind == "identity" else 2]) < 0.15
         for q, a in found.items()
     )
+
+
+@pytest.mark.parametrize("rows", [30, 90])
+def test_a_mean_over_blocks_of_which_one_lacks_a_kind_it_may_have_is_not_answered(planted, rows):
+    world = world_of(planted, num_kinds=3)
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 3, (rows, 6))
+    codes[:, 4] = np.minimum(codes[:, 4], 1)
+    sample = world.sample(codes, world.mean(codes) + quiet(rng, codes))
+    declared = replace(sample, choices=(BlockChoices(kinds=tuple(Kind)),) * 6)
+    questions = coarse_questions(sample, list(Kind)) + kind_questions(sample, list(Kind))
+    asked = [q for q in questions if q.position is None]
+    found = answer(fit_models(declared), asked, draws=50)
+    assert {(q.estimand, q.kind, q.stage) for q in found} == {
+        ("AMCE_ALL", "identity", None),
+        ("AMCE_STAGE", "identity", 1),
+        ("AMCE_STAGE", "projection", 1),
+        ("AMCE_STAGE", "skip", 1),
+        ("AMCE_STAGE", "identity", 2),
+        ("KIND", "projection", 1),
+    }
+    # Where the block cannot have the kind, it is no part of the question.
+    few = BlockChoices(kinds=(Kind.NONE, Kind.IDENTITY))
+    apart = replace(
+        declared, choices=tuple(few if i == 4 else declared.choices[i] for i in range(6))
+    )
+    assert set(answer(fit_models(apart), asked, draws=50)) == set(asked)
+
+
+def test_what_few_rows_lack_by_chance_is_no_reason_for_shares_to_be_silent(planted):
+    world = world_of(planted, num_kinds=3)
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 3, (20, 6))
+    codes[:, 4] = np.minimum(codes[:, 4], 1)
+    sample = world.sample(codes, world.mean(codes) + quiet(rng, codes))
+    sample = replace(sample, choices=(BlockChoices(kinds=tuple(Kind)),) * 6)
+    [question] = [q for q in coarse_questions(sample, list(Kind)) if q.kind == "skip"][:1]
+    assert question in answer(fit_models(sample), [question], draws=50)
+
+
+def test_under_constraints_nothing_is_read_off_shares(planted):
+    tau = np.zeros((6, 3))
+    tau[:, 1] = [0.9, 0.6, 0.3, 0.0, 0.0, 0.0]
+    world, rng = planted.world(tau), np.random.default_rng(3)
+    codes = (rng.random((4000, 6)) < [0.5, 0.5, 0.5, 0.05, 0.05, 0.05]).astype(int)
+    codes = codes[codes.sum(axis=1) <= 3]
+    few, many = (
+        replace(world.sample(codes[:n], world.mean(codes[:n])), is_conditional=True)
+        for n in (11, len(codes))
+    )
+    questions = coarse_questions(few, TWO)
+    assert answer(fit_models(few), questions, draws=20) == {}
+    everything = answer(fit_models(replace(few, is_conditional=False)), questions, draws=20)
+    assert {one.estimator for one in everything.values()} == {"ols_stage_shares"}
+    found = answer(fit_models(many), questions, draws=20)
+    assert found[questions[0]].estimate == pytest.approx(0.3)
+    assert found[questions[0]].estimator.startswith("ols_blocks")

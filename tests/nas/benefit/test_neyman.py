@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from nas.benefit.models import Question
-from nas.benefit.neyman import difference_in_means
+from nas.benefit.neyman import difference_in_means, difference_in_seconds
 
 
 @pytest.fixture
@@ -38,3 +40,12 @@ def test_kinds_with_fewer_than_two_rows_have_no_check(planted):
     assert difference_in_means(sample, Question("AMCE", "identity", "none", 1, 0)) is None
     empty = world.sample(np.empty((0, 2), dtype=int), np.empty(0))
     assert difference_in_means(empty, Question("AMCE_ALL", "skip", "none")) is None
+
+
+def test_under_constraints_there_is_no_difference_of_means(sample):
+    question = Question("AMCE", "identity", "none", 1, 0)
+    timed = replace(sample, seconds=np.ones(sample.num_rows))
+    assert difference_in_seconds(timed, question) == pytest.approx(0)
+    within = replace(timed, is_conditional=True)
+    assert difference_in_means(within, question) is None
+    assert difference_in_seconds(within, question) is None

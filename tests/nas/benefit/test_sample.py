@@ -6,8 +6,10 @@ import pytest
 from nas.benefit.context import BenefitContext, study_metric
 from nas.benefit.sample import (
     architecture_of,
+    block_layers_of,
     depths_of,
     kinds_of,
+    layers_of,
     make_sample,
     outcome_of,
     plans,
@@ -81,3 +83,10 @@ def test_plans_come_most_frequent_first_and_deep_before_shallow(planted):
     shallow = [replace(row, spec=small) for row in deep]
     assert plans([*deep, *shallow]) == [(5, 5, 5), (1, 1, 1)]
     assert plans([deep[0], *shallow]) == [(1, 1, 1), (5, 5, 5)]
+
+
+def test_layers_that_nobody_states_are_two_per_block_and_two(trial):
+    bare = replace(trial, spec=None)
+    assert (layers_of(trial), layers_of(bare)) == (32, 32)
+    assert (block_layers_of(trial), block_layers_of(bare)) == (2, 2)
+    assert block_layers_of(replace(bare, decisions={})) == 0

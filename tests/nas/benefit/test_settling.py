@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from nas.benefit import Settled, settled, skip_benefit
+from nas.space_kinds import BlockChoices
 from nas.trials import State
+from search_spaces.places import Kind
+
+CHOICES = BlockChoices(kinds=tuple(Kind))
 
 
 def test_the_count_is_the_maps(planted):
@@ -78,3 +82,16 @@ def test_the_estimate_of_what_is_left_is_of_the_right_size(planted):
 def test_rows_in_any_order_count_alike(planted):
     trials = planted.design(60)
     assert settled(trials[::-1], planted.context) == settled(trials, planted.context)
+
+
+def test_a_kind_that_constraints_keep_from_a_block_is_no_answer(planted):
+    rows = []
+    for row in planted.design(60):
+        first = {next(iter(row.spec.places())): Kind.NONE}
+        rows.append(replace(row, spec=row.spec.with_kinds(first)))
+    assert settled(rows, planted.context).num_answers == 30 - 2
+    declared = replace(planted.context, choices=dict.fromkeys(planted.plain.places(), CHOICES))
+    assert settled(rows, declared).num_answers == 30
+    rows[0] = replace(rows[0], rows_left_out=1)
+    assert settled(rows, declared).num_answers == 30 - 2
+    assert settled(rows[:20], declared).num_answers == 30

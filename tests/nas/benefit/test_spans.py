@@ -18,7 +18,13 @@ from nas.benefit.models import (
 from nas.benefit.neyman import difference_in_means
 from nas.benefit.sample import KINDS, Sample
 from nas.benefit.settling import count_settled
-from nas.benefit.spans import SpanShares, longer_spans, span_weights, spans_asked
+from nas.benefit.spans import (
+    SpanShares,
+    longer_spans,
+    mean_over_blocks,
+    span_weights,
+    spans_asked,
+)
 from search_spaces.spec import Place
 from tests.nas.benefit.span_worlds import PLACES, SpanWorld
 
@@ -304,3 +310,23 @@ def test_a_block_that_some_rows_lack_has_no_span_there() -> None:
     design = BlockDesign(short, with_spans=True)
     assert not design.span_groups[2][:20].any()
     assert Place(1, 3) == short.places[2]
+
+
+@pytest.mark.parametrize("rows", [40, 140])
+def test_a_span_that_a_block_lacks_leaves_its_mean_over_blocks_open(rows: int) -> None:
+    sample = sample_of(SpanWorld(), rows)
+    assert sample.spans is not None
+    spans = sample.spans.copy()
+    spans[:, 5] = np.minimum(spans[:, 5], 2)
+    found = answer(fit_models(replace(sample, spans=spans)), span_questions(sample))
+    assert [q.span for q in found if q.estimand == "SPAN_ALL"] == [2]
+    assert len(answer(fit_models(sample), span_questions(sample, blocks=False))) == 2
+
+
+def test_a_mean_of_contrasts_is_that_of_all_or_none() -> None:
+    one, two = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    both = mean_over_blocks([one, two, None], [1.0, 3.0, 0.0])
+    assert both is not None
+    assert both.tolist() == [0.25, 0.75]
+    assert mean_over_blocks([one, None], [1.0, 3.0]) is None
+    assert mean_over_blocks([], []) is None

@@ -39,10 +39,13 @@ def long_trials(space: SearchSpace, rows: int, gain: float = 0.3) -> list[TrialR
     ]
 
 
-def long_sample(rows: int = 60, gain: float = 0.3, **fields: Any) -> ReportData:
+def long_sample(
+    rows: int = 60, gain: float = 0.3, rows_left_out: int = 0, **fields: Any
+) -> ReportData:
     """The report of the study; `fields` are those of its space."""
     space = long_space(**fields)
     trials, plan = long_trials(space, rows, gain), DesignPlan(space, 0)
+    trials[0] = replace(trials[0], rows_left_out=rows_left_out)
     context = BenefitContext(
         direction="minimize",
         metric="val/log_loss",

@@ -161,3 +161,12 @@ def test_anchors_answer_where_the_random_networks_failed() -> None:
     assert sentence.startswith("Skips hurt on digits at 8 layers: with an identity skip")
     assert sentence.endswith("; 29 of 30 random networks failed (diverged, out of memory).")
     assert "one skip" not in sentence
+
+
+def test_where_the_mean_over_all_kinds_is_not_known_that_of_one_kind_is_told() -> None:
+    identity = ALL_HELP | {"kind": "identity"}
+    unknown = ALL_HELP | {"estimate": None, "decision": "inconclusive"}
+    assert headline({"data": DATA, "effects": [unknown, identity]}) == (
+        "Skips help on digits: one identity skip lowers validation log-loss by 0.20 on average "
+        "(95% interval 0.15 to 0.25, 100 random networks)."
+    )

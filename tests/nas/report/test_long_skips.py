@@ -13,7 +13,7 @@ from nas.report.effects import effects_of
 from nas.report.long_skips import has_long_skips, long_skips_section
 from nas.reporting import study_context
 from nas.trials import Source, State, TrialRecord
-from tests.nas.report.long_sample import long_sample
+from tests.nas.report.long_sample import long_sample, without_specs
 from tests.nas.report.sample import sample
 from tests.nas.report.test_page import parsed, words
 from tests.nas.spaces import TransitionSpace
@@ -161,3 +161,32 @@ def test_kinds_that_a_block_cannot_have_are_neither_drawn_nor_listed() -> None:
         (2, 2, "identity"),
         (2, 2, "projection"),
     }
+
+
+def test_a_further_skip_alone_is_a_long_one() -> None:
+    data = long_sample(24, max_fan_in=2)
+    short = [
+        t
+        for t in data.trials
+        if t.spec and max(t.spec.spans) == 1 and any(len(ends) > 1 for ends in t.spec.incoming)
+    ]
+    assert short
+    lone = dataclasses.replace(data, trials=short[:1], benefit={})
+    assert has_long_skips(lone)
+    assert has_long_skips(without_specs(lone))
+
+
+def test_it_says_that_several_skips_may_end_at_a_block_and_that_the_design_has_one() -> None:
+    section = words(long_skips_section(long_sample(24, max_fan_in=2)))
+    assert "More than one skip may end at a block, which then counts for each." in section
+    assert "the one under uniform drawing, where at most one skip ends at a block." in section
+
+
+def test_within_constraints_neither_section_nor_method_speaks_of_uniform_drawing() -> None:
+    data = long_sample(60, rows_left_out=5)
+    text = words(render_report(data))
+    assert "Under each share stands the one in the randomised trials." in text
+    assert "under uniform drawing" not in text
+    assert "Networks beyond the study's constraints were left out" in text
+    assert "is therefore the effect of that skip" not in text
+    assert "random designuniform within constraints" in text

@@ -1,0 +1,130 @@
+"""What the lines of a table must be together: trials that differ, blocks that exist."""
+
+from collections.abc import Mapping, Sequence
+
+from nas.benefit.sample import kinds_of, places_of_depths
+from nas.errors import TableError
+from nas.trials import Source, TrialRecord
+from search_spaces.places import Kind, Place
+from search_spaces.space import Value
+
+
+def check_together(
+    path: str, numbers: Sequence[int], records: Sequence[TrialRecord], columns: Sequence[str]
+) -> None:
+    """Check what one line cannot tell: trial numbers, and which blocks have to exist.
+
+    Args:
+        path: The table, for messages.
+        numbers: Line of each trial.
+        records: The trials.
+        columns: All columns.
+
+    Raises:
+        TableError: A number or an id comes twice, or a block, span or number of layers cannot be.
+    """
+    first: dict[tuple[int, bool], int] = {}
+    named: dict[str, tuple[int, Mapping[str, Value]]] = {}
+    plan = _common_plan(columns)
+    for number, record in zip(numbers, records, strict=True):
+        where = f"{path}, line {number}"
+        # Search trials and repeats are two studies, each numbered on its own.
+        repeats = record.source in (Source.ANCHOR, Source.FINALIST, Source.PAIRED)
+        key = (record.number, repeats)
+        if key in first:
+            raise TableError(
+                f"{where}: column 'trial' must not repeat, got trial={record.number} as in line "
+                f"{first[key]}. Number every training on its own, equal networks too."
+            )
+        first[key] = number
+        _check_blocks(where, record, plan)
+        if record.spec_id is not None:
+            line, decisions = named.setdefault(record.spec_id, (number, record.decisions))
+            if decisions != record.decisions:
+                raise TableError(
+                    f"{where}: one spec_id must stand for one network, got spec_id="
+                    f"{record.spec_id!r} in lines {line} and {number} with other decisions. "
+                    "Remove the column or correct it."
+                )
+
+
+def _common_plan(columns: Sequence[str]) -> dict[int, int]:
+    """Return the depth of each stage without a depth column: its last block's number."""
+    plan: dict[int, int] = {}
+    for name in columns:
+        if name.startswith("skip."):
+            place = Place.parse(name.removeprefix("skip."))
+            if f"depth.stage{place.stage}" not in columns:
+                plan[place.stage] = max(plan.get(place.stage, 0), place.block)
+    return plan
+
+
+def _check_blocks(where: str, record: TrialRecord, plan: Mapping[int, int]) -> None:
+    given = {
+        int(name.removeprefix("depth.stage")): int(value)
+        for name, value in record.decisions.items()
+        if name.startswith("depth.")
+    }
+    depths = dict(plan) | given
+    found = kinds_of(record)
+    for place, kind in found.items():
+        if place.block > depths.get(place.stage, 0):
+            depth = depths.get(place.stage)
+            stated = "empty" if depth is None else depth
+            raise TableError(
+                f"{where}: column 'skip.{place}' must be empty where the block does not exist, "
+                f"got skip.{place}={kind.value!r} with depth.stage{place.stage}={stated}. Clear "
+                "the cell or correct the depth."
+            )
+    every = range(1, max(depths, default=0) + 1)
+    for place in places_of_depths(depths.get(stage, 0) for stage in every):
+        if place not in found:
+            raise TableError(
+                f"{where}: column 'skip.{place}' must name a kind where the block exists, got an "
+                f"empty cell or no such column with depth.stage{place.stage}="
+                f"{depths[place.stage]}. Write none, identity or projection."
+            )
+    _check_layers(where, record, sum(depths.values()))
+    for index, place in enumerate(found):
+        _check_spans(where, record, place, index + 1)
+
+
+def _check_layers(where: str, record: TrialRecord, num_blocks: int) -> None:
+    layers = record.layers
+    if layers is None or not num_blocks:
+        return
+    if layers <= 2 or (layers - 2) % num_blocks:
+        raise TableError(
+            f"{where}: column 'layers' must be 2 (stem and classifier) and as many for each of the "
+            f"{num_blocks} blocks, got layers={layers}. Correct it, or leave the column out."
+        )
+
+
+def _check_spans(where: str, record: TrialRecord, place: Place, available: int) -> None:
+    """Check that spans belong to skips that begin inside the network, each longer than the last."""
+    before, number = 0, 1
+    while (kind := record.decisions.get(f"skip{_ordinal(number)}.{place}")) is not None:
+        name = f"span{_ordinal(number)}.{place}"
+        span = record.decisions.get(name, 1 if number == 1 and kind != Kind.NONE else None)
+        if kind == Kind.NONE and span is not None:
+            raise TableError(
+                f"{where}: column {name!r} must be empty where no skip ends, got {name}={span} "
+                f"with skip{_ordinal(number)}.{place}=none. Clear the cell."
+            )
+        if kind != Kind.NONE and (span is None or int(span) <= before):
+            raise TableError(
+                f"{where}: column {name!r} must be above {before}, the span of the skip before, "
+                f"got {name}={'empty' if span is None else span}. Of several skips that end at a "
+                "block the shortest comes first."
+            )
+        before = int(span or 0)
+        if before > available:
+            raise TableError(
+                f"{where}: column {name!r} must be at most {available}, the blocks up to there, "
+                f"got {name}={span}. A span counts blocks; 1 is the classic block."
+            )
+        number += 1
+
+
+def _ordinal(number: int) -> str:
+    return "" if number == 1 else str(number)
