@@ -8,6 +8,8 @@ from nas.trials import Source, TrialRecord
 from search_spaces.places import Kind, Place
 from search_spaces.space import Value
 
+_SEARCHED = (Source.RANDOMISED, Source.ADAPTIVE)
+
 
 def check_together(
     path: str, numbers: Sequence[int], records: Sequence[TrialRecord], columns: Sequence[str]
@@ -26,6 +28,7 @@ def check_together(
     first: dict[tuple[int, bool], int] = {}
     named: dict[str, tuple[int, Mapping[str, Value]]] = {}
     plan = _common_plan(columns)
+    decided = _decided_places(records)
     for number, record in zip(numbers, records, strict=True):
         where = f"{path}, line {number}"
         # Search trials and repeats are two studies, each numbered on its own.
@@ -37,7 +40,7 @@ def check_together(
                 f"{first[key]}. Number every training on its own, equal networks too."
             )
         first[key] = number
-        _check_blocks(where, record, plan)
+        _check_blocks(where, record, plan, decided)
         if record.spec_id is not None:
             line, decisions = named.setdefault(record.spec_id, (number, record.decisions))
             if decisions != record.decisions:
@@ -59,7 +62,18 @@ def _common_plan(columns: Sequence[str]) -> dict[int, int]:
     return plan
 
 
-def _check_blocks(where: str, record: TrialRecord, plan: Mapping[int, int]) -> None:
+def _decided_places(records: Sequence[TrialRecord]) -> set[Place]:
+    """Return the blocks whose kind any design row names.
+
+    A space of the user's may fix the kind at others, such as at transitions.
+    """
+    rows = (record for record in records if record.source is Source.RANDOMISED)
+    return {place for row in rows for place in kinds_of(row)}
+
+
+def _check_blocks(
+    where: str, record: TrialRecord, plan: Mapping[int, int], decided: set[Place]
+) -> None:
     given = {
         int(name.removeprefix("depth.stage")): int(value)
         for name, value in record.decisions.items()
@@ -77,15 +91,16 @@ def _check_blocks(where: str, record: TrialRecord, plan: Mapping[int, int]) -> N
                 "the cell or correct the depth."
             )
     every = range(1, max(depths, default=0) + 1)
-    for place in places_of_depths(depths.get(stage, 0) for stage in every):
-        if place not in found:
+    places = places_of_depths(depths.get(stage, 0) for stage in every)
+    for place in places:
+        if place not in found and place in decided and record.source in _SEARCHED:
             raise TableError(
                 f"{where}: column 'skip.{place}' must name a kind where the block exists, got an "
                 f"empty cell or no such column with depth.stage{place.stage}="
                 f"{depths[place.stage]}. Write none, identity or projection."
             )
     _check_layers(where, record, sum(depths.values()))
-    for index, place in enumerate(found):
+    for index, place in enumerate(places):
         _check_spans(where, record, place, index + 1)
 
 
