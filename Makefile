@@ -3,12 +3,16 @@
 # make check    format, lint, types, import contracts
 #
 # Flags pass through: make search ARGS="--trials 8 --name quick"
+#                     make test ARGS="-n 0 tests/nas"   in one process
 # Another Python:     make search PYTHON=python3.12
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A file's tests share what they make, so that each file stays in one process. Files start in the
+# order of their names, which has the long ones (contracts, end_to_end) first.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help search test check format clean
@@ -20,7 +24,7 @@ search: $(VENV)/.installed
 	$(BIN)/nas search $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

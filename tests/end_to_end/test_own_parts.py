@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from nas.cli import main
 from nas.run import Run
 from nas.trials import Source, State
 from search_spaces.spec import BlockClass
@@ -141,42 +143,64 @@ BAD_BLOCK = (
 )
 
 
+def test_what_cannot_be_imported_is_told_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "a_task.py").write_text(BAD_TASK)
+    write_config(tmp_path, **TINY, task={"class_path": "a_task.Task"}, search=SEARCH)
+    search = nas(tmp_path, "tiny.yaml")
+    assert search.process.returncode == 2, search.output + search.errors
+    assert search.errors.startswith("error: ")
+    assert "expected ':' (a_task.py," in search.errors
+    assert search.output == ""
+    assert not (tmp_path / "runs").exists()
+
+
+# In this process, which has imported torch already. Modules are cached by name: each has its own.
 @pytest.mark.parametrize(
     ("name", "text", "changes", "message"),
     [
-        ("a_task", BAD_TASK, {"task": {"class_path": "a_task.Task"}}, "expected ':' (a_task.py,"),
         (
-            "a_task",
+            "task_of_no_module",
             NO_MODULE,
-            {"task": {"class_path": "a_task.Task"}},
-            "must name a subclass of trainer.module.CandidateModule, got 'a_task.Task'",
+            {"task": {"class_path": "task_of_no_module.Task"}},
+            "must name a subclass of trainer.module.CandidateModule, got 'task_of_no_module.Task'",
         ),
         (
-            "a_task",
+            "task_without_metric",
             NO_METRIC,
             {
-                "task": {"class_path": "a_task.Task"},
+                "task": {"class_path": "task_without_metric.Task"},
                 "search": {**SEARCH, "metric": "val/f1", "direction": "maximize"},
             },
             "must measure 'f1', since search.metric is 'val/f1', got accuracy, log_loss.",
         ),
         (
-            "a_block",
+            "bad_block",
             BAD_BLOCK,
-            {"space": {"max_blocks": 2, "block": {"class_path": "a_block.Block"}}},
-            "block: a_block.Block must work in the network",
+            {"space": {"max_blocks": 2, "block": {"class_path": "bad_block.Block"}}},
+            "block: bad_block.Block must work in the network",
         ),
     ],
-    ids=["syntax", "another class", "no metric", "block"],
+    ids=["another class", "no metric", "block"],
 )
 def test_what_cannot_work_is_told_and_nothing_is_started(
-    tmp_path: Path, name: str, text: str, changes: dict[str, Any], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    changes: dict[str, Any],
+    message: str,
 ) -> None:
     (tmp_path / f"{name}.py").write_text(text)
     write_config(tmp_path, **{**TINY, "search": SEARCH, **changes})
-    search = nas(tmp_path, "tiny.yaml")
-    assert search.process.returncode == 2, search.output + search.errors
-    assert search.errors.startswith("error: ")
-    assert message in search.errors
-    assert search.output == ""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["nas", "search", "tiny.yaml"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    shown = capsys.readouterr()
+    assert caught.value.code == 2, shown
+    assert shown.err.startswith("error: ")
+    assert message in shown.err
+    assert shown.out == ""
     assert not (tmp_path / "runs").exists()
