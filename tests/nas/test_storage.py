@@ -284,7 +284,10 @@ class TestSqlite:
             open_storage(f"sqlite:///{tmp_path}/a.db", tmp_path, create=False)
         assert (tmp_path / "a.db").stat().st_size == 0
 
-    def test_no_server_lock_is_taken_for_files(self) -> None:
+    def test_no_server_lock_is_taken_for_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         with storage_lock("sqlite:///a.db", "digits"), storage_lock("journal", "digits"):
             pass
 
