@@ -129,6 +129,7 @@ class BackboneFields(BaseModel):
 def block_word(block: BlockType) -> str:
     """Return the choice that stands for a block type: its word, or the name of its class.
 
+    >>> from search_spaces.spec_parts import BlockClass
     >>> block_word(BlockClass(class_path="my_blocks.SqueezeExcite"))
     'SqueezeExcite'
     """

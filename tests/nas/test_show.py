@@ -69,7 +69,7 @@ def test_unknown_name_is_told_what_there_is(tmp_path: Path) -> None:
         (b"\xff\xfe\x00", "a.json: an architecture spec must be JSON, got other data"),
         (b"{", "a.json: An architecture spec must be JSON, got Expecting property"),
         (b"[]", "a.json: An architecture spec must be a JSON object, got list"),
-        (b"{}", "a.json: Architecture spec: key 'input' is missing"),
+        (b"{}", "a.json: Architecture spec: Key 'input' must be given"),
     ],
 )
 def test_file_of_something_else_is_named(tmp_path: Path, content: bytes, message: str) -> None:
