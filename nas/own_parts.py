@@ -1,4 +1,4 @@
-"""What users have written themselves, tried out before a study starts: its task and its blocks.
+"""What users have written themselves, tried out before a study starts: space, task and blocks.
 
 torch is imported only where there is something to try.
 """
@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.config import StudyConfig
 from nas.errors import ConfigError
+from nas.own_space import check_space
 from nas.own_task import check_task, load_task
 from search_spaces.complexity import complexity
 from search_spaces.errors import SpaceError, UserError
@@ -19,12 +20,15 @@ _NUM_SAMPLES = 32
 
 
 def check_own_parts(config: StudyConfig) -> None:
-    """Make the task's module, and networks of the user's blocks, once for trial.
+    """Try out the user's space, make networks of the user's blocks, and the task's module.
 
     Raises:
         UserError: Something cannot be loaded, made or used; nothing was started.
     """
     space = config.make_space()
+    if "class_path" in config.space:
+        facts = config.facts()
+        check_space(space, facts.input, facts.num_classes)
     check_own_blocks(space)
     if config.task is not None:
         check_task(

@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from search_spaces.backbone_fields import BackboneFields
-from search_spaces.class_paths import load_class
+from search_spaces.class_paths import in_words, load_class
 from search_spaces.errors import SpaceError, UserError, did_you_mean
 from search_spaces.field_errors import explain
 from search_spaces.longskip import LongSkipSpace, LongSkipSpaceConfig
@@ -120,11 +120,25 @@ def _make_own(
 ) -> SearchSpace:
     make: Any = _space_class(path, arguments)
     try:
-        return make(**arguments, input=input, num_classes=num_classes)
+        space = make(**arguments, input=input, num_classes=num_classes)
     except UserError:
         raise
-    except (TypeError, ValueError) as error:
+    # A class of the user's can fail in any way.
+    except Exception as error:
         raise _wrong_arguments(path, arguments, error) from error
+    # A configuration asks for it, before a study tries out the rest.
+    try:
+        size = space.size
+        said = None if type(size) is int and size >= 1 else repr(size)
+    except Exception as error:
+        raise _wrong_size(path, in_words(error, path)) from error
+    if said is not None:
+        raise _wrong_size(path, said)
+    return space
+
+
+def _wrong_size(path: str, got: str) -> SpaceError:
+    return SpaceError(f"space: {path}.size must be an int >= 1, got {got}. Mend the class.")
 
 
 def _wrong_arguments(path: str, arguments: dict[str, Any], error: Exception) -> SpaceError:

@@ -23,8 +23,10 @@ class Decision:
     """
 
     name: str
-    """Flat and stable, such as `depth.stage1` or `skip.stage1.block2`."""
+    """Flat and stable, such as `depth.stage1`. `skip.<place>` and `span.<place>` are about the
+    shortest skip that ends at that block; names of table columns are reserved."""
     choices: tuple[Value, ...]
+    """At least one, and each once."""
 
     @property
     def is_integer(self) -> bool:
@@ -69,7 +71,7 @@ class SearchSpace(ABC):
     candidate and asks only the decisions that exist given the answers so far; `decisions` is its
     inverse, so every network must come from exactly one set of answers. One of your own is named
     by class path in a configuration and made as `MySpace(**init_args, input=..., num_classes=...)`.
-    The contract suite is `nas.testing.SpaceContract`.
+    The contract suite is `nas.testing.SpaceContract`; a study tries a space out as it starts.
     """
 
     @abstractmethod

@@ -13,6 +13,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nas.decision_names import name_problem
+from nas.own_space import of_other_data, strangers
 from nas.testing.networks import (
     fingerprint,
     images_for,
@@ -25,6 +27,7 @@ from nas.testing.rewriting import rewrite
 from search_spaces import (
     ArchitectureSpec,
     Decision,
+    InputShape,
     Kind,
     SearchSpace,
     SpaceError,
@@ -38,9 +41,13 @@ MOST_PAIRED = 150
 
 seeds = st.integers(min_value=0, max_value=2**32 - 1)
 # Spaces are immutable, so that one fixture may serve all examples of a test. How long an example
-# takes is up to the machine.
+# takes is up to the machine. Several subclasses share each test, all of them in one session.
 property_test = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.differing_executors,
+    ],
     deadline=None,
     max_examples=10,
 )
@@ -99,12 +106,20 @@ def is_neighbour(space: SearchSpace, one: ArchitectureSpec, other: ArchitectureS
 
 
 class SpaceContract:
-    """The contract; a subclass defines the fixture `space`."""
+    """The contract; a subclass defines the fixture `space`, and may define `images`."""
 
     @pytest.fixture
     def space(self) -> SearchSpace:
         """Return the space under test."""
         raise NotImplementedError("Define the fixture `space` in the subclass.")
+
+    @pytest.fixture
+    def images(self, space: SearchSpace) -> InputShape:
+        """Return the shape that the space was given as `input`.
+
+        Where a subclass does not say it, all networks must still agree on one.
+        """
+        return space.uniform(space.deepest, Kind.NONE).input
 
     # Specs and their ids.
 
@@ -155,6 +170,31 @@ class SpaceContract:
     def test_sample_is_contained(self, space: SearchSpace, seed: int) -> None:
         """What the space draws, it holds."""
         assert space.contains(draw(space, seed))
+
+    def test_networks_take_the_images_that_the_space_was_given(
+        self, space: SearchSpace, images: InputShape
+    ) -> None:
+        """Samples and networks for comparison are for the same images and classes."""
+        uniform = [space.uniform(depths, Kind.NONE) for depths in space.anchor_depths]
+        specs = [*uniform, *(draw(space, seed) for seed in range(5))]
+        assert [spec.input for spec in specs] == [images] * len(specs)
+        assert len({spec.num_classes for spec in specs}) == 1
+
+    def test_networks_outside_are_not_contained(self, space: SearchSpace) -> None:
+        """What the space takes for its own, its answers lead to; never one for other data."""
+        for seed in range(3):
+            spec = draw(space, seed)
+            for difference, other in of_other_data(spec):
+                assert not space.contains(other), difference
+            for difference, other in strangers(spec):
+                if space.contains(other):
+                    again = space.from_decisions(space.decisions(other))
+                    assert again.spec_id == other.spec_id, difference
+
+    def test_size_is_an_int(self, space: SearchSpace) -> None:
+        """The number of architectures is a Python int."""
+        assert type(space.size) is int
+        assert space.size >= 1
 
     @property_test
     @given(seed=seeds)
@@ -218,6 +258,13 @@ class SpaceContract:
         answers = space.decisions(spec)
         assert space.from_decisions(answers) == spec
         assert list(asked(space, spec)) == list(answers)
+
+    def test_names_of_decisions_say_what_the_network_is(self, space: SearchSpace) -> None:
+        """`skip.` and `span.` are about the skip that ends there; no name is one of a column."""
+        for seed in range(20):
+            spec = draw(space, seed)
+            problem = name_problem(spec, space.decisions(spec))
+            assert problem is None, problem
 
     @property_test
     @given(seed=seeds)

@@ -141,3 +141,41 @@ def test_space_that_names_its_decisions_in_its_own_way_is_tried_by_samples(write
 
     [specs] = networks_by_block(Other())
     assert (specs[0].depths, specs[-1].depths) == ((1, 1), (2, 1))
+
+
+SPACE = """
+from search_spaces.residual import ResidualSpace, ResidualSpaceConfig
+
+
+class Own(ResidualSpace):
+    def __init__(self, *, input, num_classes):
+        super().__init__(ResidualSpaceConfig(stages=1, max_blocks=2, width=2), input, num_classes)
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", None),
+        ("    def decide(self, choose):\n        return None\n", "decide must return an Arch"),
+        (
+            "    def decisions(self, spec):\n        return nothing\n",
+            r"decisions must .*, got NameError: .*'nothing' is not defined in space_\d+.py, line 10",
+        ),
+    ],
+    ids=["fine", "no network", "raises"],
+)
+def test_space_of_the_users_is_tried_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"space_{abs(hash(body))}"
+    (tmp_path / f"{name}.py").write_text(SPACE + body)
+    config = make_config({"space": {"class_path": f"{name}.Own"}, "search": {"trials": 8}})
+    if message is None:
+        check_own_parts(config)
+        return
+    with pytest.raises(SpaceError, match=rf"^space: {name}.Own.{message}"):
+        check_own_parts(config)

@@ -19,6 +19,8 @@ class Deep(ResidualSpace):
     def __init__(self, blocks, *, input, num_classes):
         if blocks > 9:
             raise ValueError(f"{blocks} blocks are too many")
+        if blocks < 0:
+            raise KeyError(blocks)
         super().__init__(
             ResidualSpaceConfig(min_blocks=blocks, max_blocks=blocks), input, num_classes
         )
@@ -26,6 +28,16 @@ class Deep(ResidualSpace):
 
 class Unfinished(SearchSpace):
     size = 1
+
+
+class Uncounted(Deep):
+    size = 2.0
+
+
+class Failing(Deep):
+    @property
+    def size(self):
+        return self.nope
 """
 
 
@@ -141,11 +153,27 @@ def test_wrong_class_is_an_error_that_names_it(config: dict[str, Any], message: 
 
 @pytest.mark.parametrize(
     ("blocks", "message"),
-    [(10, "ValueError: 10 blocks are too many"), ("two", "TypeError: '>' not supported")],
+    [
+        (10, "ValueError: 10 blocks are too many"),
+        (-1, "KeyError: -1"),
+        ("two", "TypeError: '>' not supported"),
+    ],
 )
 def test_space_that_cannot_be_made_is_an_error_with_its_reason(blocks: Any, message: str) -> None:
     with pytest.raises(SpaceError, match=f"Deep must take .* got {message}.* Check init_args"):
         make_space(own("Deep", blocks=blocks), DIGITS, num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        ("Uncounted", r"2\.0"),
+        ("Failing", r"AttributeError: .* no attribute 'nope' in my_space_of_test.py, line \d+"),
+    ],
+)
+def test_size_that_is_no_number_of_architectures_is_an_error(name: str, got: str) -> None:
+    with pytest.raises(SpaceError, match=rf"{name}.size must be an int >= 1, got {got}\. Mend"):
+        make_space(own(name, blocks=2), DIGITS, num_classes=3)
 
 
 def test_wrong_field_of_a_shipped_configuration_within_is_named_in_one_sentence() -> None:
