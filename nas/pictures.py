@@ -14,6 +14,23 @@ _LETTER = (
 )
 
 
+def check_picture_path(flag: str, path: Path) -> None:
+    """Check where a picture goes, before anything is computed.
+
+    Args:
+        flag: What the user gave it with, such as `--svg`.
+        path: The file.
+
+    Raises:
+        ConfigError: It is a folder.
+    """
+    if path.is_dir():
+        raise ConfigError(
+            f"{flag} must be a file, got the folder {str(path)!r}. Write {flag} picture."
+            f"{flag.lstrip('-')}."
+        )
+
+
 def write_picture(path: Path, content: str | bytes) -> None:
     """Write a picture beside and rename it, so that there is never half a file.
 

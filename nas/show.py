@@ -12,6 +12,8 @@ from trainer.data import data_facts
 
 _DRAWN = "╭┬╰┴│─▸█"
 """Characters that drawings in text use, beside those of ASCII."""
+_MOST_WIDTH = 10_000
+"""Channels of the first stage; the last one of a preset has up to 32 times as many."""
 
 
 def find_spec(
@@ -40,8 +42,8 @@ def find_spec(
             f"--data and --width are for presets, got the {kind} {what!r}, which has its own "
             "input and widths. Leave them out."
         )
-    if width is not None and width < 1:
-        raise ConfigError(f"--width must be at least 1, got width={width}.")
+    if width is not None and not 1 <= width <= _MOST_WIDTH:
+        raise ConfigError(f"--width must be from 1 to {_MOST_WIDTH}, got width={width}.")
     if path.is_file():
         return _read_spec(path)
     return _best_of(folder) if is_run else _preset(what, runs, data, width)
@@ -100,7 +102,7 @@ def describe_spec(spec: ArchitectureSpec) -> dict[str, Any]:
 
 def _read_spec(path: Path) -> ArchitectureSpec:
     try:
-        return ArchitectureSpec.from_json(path.read_text(encoding="utf-8"))
+        return ArchitectureSpec.from_json(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise SpecError(f"{path}: an architecture spec must be JSON, got other data.") from None
     except SpecError as error:

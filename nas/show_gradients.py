@@ -45,7 +45,8 @@ def compare_gradients(spec: ArchitectureSpec, *, seeds: int) -> GradientComparis
     """Measure the gradients of a network with its norm and without, or the other way round.
 
     Raises:
-        UserError: `seeds` is below 1, or a block of the user's cannot be built.
+        UserError: `seeds` is below 1, a block of the user's cannot be built, or the network does
+            not fit into memory.
     """
     other: Literal["batch", "none"] = "none" if spec.norm == "batch" else "batch"
     return GradientComparison(
@@ -133,6 +134,8 @@ def _number(value: float | None) -> str:
 
 def _summary(name: str, profile: GradientProfile) -> str:
     ratio, spread, interval = profile.ratio, profile.spread, profile.interval
+    if profile.spec.num_blocks == 1:
+        return f"{name}: no ratio, the network has one block"
     if ratio is None:
         zero = sum(blocks[0] == 0 for blocks in profile.norms)
         why = f"{zero} of {len(profile.norms)} seeds without any gradient at the first block"
@@ -147,5 +150,6 @@ def _summary(name: str, profile: GradientProfile) -> str:
         Course.VANISHING: "vanishing towards the first block",
         Course.EXPLODING: "exploding towards the first block",
         Course.UNCLEAR: "unclear, its interval holds two answers",
+        Course.UNKNOWN: "no verdict; several --seeds give one",
     }
     return f"{name}: {ratio:+.2f} ({within}): {words.get(profile.course, profile.course)}"

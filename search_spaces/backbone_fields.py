@@ -14,7 +14,7 @@ from pydantic import (
 
 from search_spaces.errors import SpaceError, SpecError
 from search_spaces.places import Kind
-from search_spaces.spec_parts import BlockType, check_block
+from search_spaces.spec_parts import MOST_BLOCKS, MOST_CHANNELS, BlockType, check_block
 
 
 class BackboneFields(BaseModel):
@@ -51,10 +51,10 @@ class BackboneFields(BaseModel):
     @field_validator("min_blocks", "max_blocks", mode="before")
     @classmethod
     def _check_blocks(cls, value: object, info: ValidationInfo) -> object:
-        if not all(map(_is_count, _listed(value))):
+        if not all(_is_count(count, MOST_BLOCKS) for count in _listed(value)):
             raise SpaceError(
                 f"space.{info.field_name} must be an int >= 1 or a list of such, one for each "
-                f"stage, got {info.field_name}={value!r}."
+                f"stage, at most {MOST_BLOCKS}, got {info.field_name}={value!r}."
             )
         return value
 
@@ -62,10 +62,11 @@ class BackboneFields(BaseModel):
     @classmethod
     def _check_width(cls, value: object) -> object:
         widths = _listed(value)
-        if not widths or not all(map(_is_count, widths)) or len(set(widths)) < len(widths):
+        are_counts = all(_is_count(width, MOST_CHANNELS) for width in widths)
+        if not widths or not are_counts or len(set(widths)) < len(widths):
             raise SpaceError(
-                "space.width must be an int >= 1 or a list of such, each once, got "
-                f"width={value!r}."
+                "space.width must be an int >= 1 or a list of such, at most "
+                f"{MOST_CHANNELS} and each once, got width={value!r}."
             )
         return value
 
@@ -147,5 +148,5 @@ def _listed(value: object) -> list[object]:
     return list(cast(Sequence[object], value)) if isinstance(value, list | tuple) else [value]
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most

@@ -24,10 +24,10 @@ _RULES = {
     "string_pattern_mismatch": "text that matches {pattern}",
     "string_too_short": "text of {min_length} or more characters",
     "string_too_long": "text of at most {max_length} characters",
-    "greater_than_equal": ">= {ge:g}",
-    "greater_than": "> {gt:g}",
-    "less_than_equal": "<= {le:g}",
-    "less_than": "< {lt:g}",
+    "greater_than_equal": ">= {ge}",
+    "greater_than": "> {gt}",
+    "less_than_equal": "<= {le}",
+    "less_than": "< {lt}",
 }
 _UNION_MEMBERS = ("int", "none")
 
@@ -93,7 +93,12 @@ def _rule(problem: Any) -> str:
     if rule is None:
         # pydantic's own words: "Input should be ...".
         return problem["msg"].removeprefix("Input should be ")
-    return rule.format(**problem.get("ctx", {}))
+    return rule.format(**{key: _plain(value) for key, value in problem.get("ctx", {}).items()})
+
+
+def _plain(bound: Any) -> Any:
+    """Write a bound the way people do: 1 rather than 1.0, 1000000 rather than 1e+06."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _hint(problem: Any) -> str:

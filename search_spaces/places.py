@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from search_spaces.errors import SpecError, did_you_mean
 
-_PLACE = re.compile(r"stage([1-9][0-9]*)\.block([1-9][0-9]*)")
+_PLACE = re.compile(r"stage([1-9][0-9]{0,5})\.block([1-9][0-9]{0,5})")
 
 
 class Kind(StrEnum):
@@ -53,5 +53,5 @@ class Place(NamedTuple):
         """
         match = _PLACE.fullmatch(text)
         if match is None:
-            raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text!r}.")
+            raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text[:60]!r}.")
         return cls(int(match[1]), int(match[2]))

@@ -21,6 +21,8 @@ from search_spaces.spec_id import effective_strides, spec_id_of
 from search_spaces.spec_parts import (
     BLOCK_TYPES,
     EXPANSION,
+    MOST_BLOCKS,
+    MOST_CHANNELS,
     BlockClass,
     BlockType,
     Count,
@@ -56,7 +58,7 @@ class ArchitectureSpec(FrozenModel):
 
     schema_version: Literal[2] = SCHEMA_VERSION
     input: InputShape
-    num_classes: int = Field(strict=True, ge=2)
+    num_classes: int = Field(strict=True, ge=2, le=MOST_CHANNELS)
     stem: Literal["small", "large"] = "small"
     """`small`: 3x3 convolution; `large`: 7x7 convolution with stride 2, then 3x3 maximum pooling
     with stride 2, for images of 100 px and more (He et al. 2015, table 1)."""
@@ -87,12 +89,20 @@ class ArchitectureSpec(FrozenModel):
 
     @model_validator(mode="after")
     def _make_canonical(self) -> Self:
+        self._check_depth()
         self._check_bottleneck()
         # The model is frozen for everybody but its own validator.
         object.__setattr__(self, "skips", self._sorted_skips())
         for field, value in self._unused().items():
             object.__setattr__(self, field, value)
         return self
+
+    def _check_depth(self) -> None:
+        if self.num_blocks > MOST_BLOCKS:
+            raise SpecError(
+                f"A network must have at most {MOST_BLOCKS} blocks in all, got {self.num_blocks} "
+                f"in {len(self.stages)} stages."
+            )
 
     def _check_bottleneck(self) -> None:
         for number, stage in enumerate(self.stages, start=1):
@@ -245,7 +255,8 @@ class ArchitectureSpec(FrozenModel):
             SpecError: A field is missing, unknown or out of range.
         """
         try:
-            return cls.model_validate(upgrade(data))
+            # Keys as they are written: edges have `from` and `to`.
+            return cls.model_validate(upgrade(data), by_alias=True, by_name=False)
         except ValidationError as error:
             raise SpecError(f"Architecture spec: {explain(error, cls, SpecError)}") from error
 
@@ -256,10 +267,7 @@ class ArchitectureSpec(FrozenModel):
         Raises:
             SpecError: The text is no JSON object, or describes no network.
         """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SpecError(f"An architecture spec must be JSON, got {error}.") from error
+        data = _load_json(text)
         if not isinstance(data, dict):
             raise SpecError(
                 f"An architecture spec must be a JSON object, got {type(data).__name__}."
@@ -301,3 +309,28 @@ class ArchitectureSpec(FrozenModel):
             SpecError: They describe no network.
         """
         return self.from_dict(self.to_dict() | fields)
+
+
+def _load_json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except SpecError:
+        raise
+    except RecursionError:
+        raise SpecError(
+            "An architecture spec must be JSON, got lists or mappings nested too deeply."
+        ) from None
+    # Of its own kind for wrong JSON, of the general one for a number of thousands of digits.
+    except ValueError as error:
+        raise SpecError(f"An architecture spec must be JSON, got {error}.") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in data:
+            raise SpecError(
+                f"An architecture spec must have every key once, got {key!r} twice. Remove one."
+            )
+        data[key] = value
+    return data

@@ -18,7 +18,11 @@ EXPANSION = 4
 _SHIPPED = "search_spaces.blocks."
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+MOST_BLOCKS = 10_000
+"""Of a network; ten times as many as the deepest that were ever trained."""
+MOST_CHANNELS = 1_000_000
+"""Of a block, and px of an image's side."""
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST_CHANNELS)]
 """How many of something, >= 1; no text and no truth value is taken for a number."""
 
 
@@ -41,7 +45,7 @@ class InputShape(FrozenModel):
 class StageSpec(FrozenModel):
     """Consecutive blocks with one output shape."""
 
-    blocks: Count
+    blocks: Annotated[int, Field(strict=True, ge=1, le=MOST_BLOCKS)]
     """How many residual blocks, >= 1."""
     width: Count
     """Output channels of every block; of a bottleneck block a multiple of 4."""
@@ -79,6 +83,10 @@ class BlockClass(FrozenModel):
     def _plain(cls, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             return json.loads(json.dumps(arguments, allow_nan=False))
+        except RecursionError:
+            raise SpecError(
+                "block.init_args must be JSON values, got lists or mappings nested too deeply."
+            ) from None
         except (TypeError, ValueError) as error:
             raise SpecError(
                 f"block.init_args must be JSON values, got {arguments!r} ({error})."

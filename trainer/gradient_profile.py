@@ -6,6 +6,8 @@ explode towards the first block of a deep plain network, without it they vanish 
 """
 
 import math
+import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, stdev
@@ -19,6 +21,7 @@ from torch.nn import functional
 from search_spaces.complexity import complexity
 from search_spaces.errors import UserError
 from search_spaces.resnet import build_candidate
+from search_spaces.shapes import block_shapes
 from search_spaces.spec import ArchitectureSpec
 from trainer.data import DataFacts, data_facts
 from trainer.datasets import load_data
@@ -30,6 +33,8 @@ _DATA = ("digits",)
 BATCH = 64
 """Images per gradient; fewer for networks on large images."""
 _FEWEST = 8
+_NO_MEMORY = re.compile("allocat|out of memory|not enough memory|overflow", re.IGNORECASE)
+"""What torch says of a tensor that does not fit."""
 _MOST_MACS = 20_000_000_000
 """Multiply-adds of one forward pass, so that large networks take seconds and little memory."""
 LIMIT = 1.0
@@ -46,6 +51,8 @@ class Course(StrEnum):
     """The interval holds more than one answer."""
     NOT_FINITE = "not finite"
     """Some gradient is no finite number."""
+    UNKNOWN = "unknown"
+    """One seed has no interval, and one block no first over last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +73,16 @@ class GradientProfile:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """By seed, log10 of the first block's norm over the last block's."""
+        """By seed, log10 of the first block's norm over the last block's; none with one block."""
+        if self.spec.num_blocks == 1:
+            return ()
         return tuple(_log10(blocks[0]) - _log10(blocks[-1]) for blocks in self.norms)
 
     @property
     def ratio(self) -> float | None:
-        """Mean of the ratios; None if one is not finite."""
-        return fmean(self.ratios) if all(map(math.isfinite, self.ratios)) else None
+        """Mean of the ratios; None if there is none or one is not finite."""
+        ratios = self.ratios
+        return fmean(ratios) if ratios and all(map(math.isfinite, ratios)) else None
 
     @property
     def spread(self) -> float | None:
@@ -93,9 +103,11 @@ class GradientProfile:
     @property
     def course(self) -> Course:
         """Vanishing or exploding where the whole interval lies beyond `LIMIT`."""
-        if self.ratio is None:
+        if self.ratios and self.ratio is None:
             return Course.NOT_FINITE
-        low, high = self.interval or (self.ratio, self.ratio)
+        if self.interval is None:
+            return Course.UNKNOWN
+        low, high = self.interval
         if high < -LIMIT:
             return Course.VANISHING
         if low > LIMIT:
@@ -125,17 +137,51 @@ def gradient_profile(spec: ArchitectureSpec, *, seeds: int = 5) -> GradientProfi
     this input and these classes, else noise with random labels (`profile_data` says which).
 
     Raises:
-        UserError: `seeds` is below 1.
+        UserError: `seeds` is below 1, or the network does not fit into memory.
     """
     if seeds < 1:
         raise UserError(
             f"Gradient profile: seeds must be at least 1, got seeds={seeds}. Five are usual."
         )
-    norms: list[tuple[float, ...]] = []
-    for seed in range(seeds):
-        network = build_candidate(spec, generator(child_seed(seed, "gradients"), "init"))
-        norms.append(gradient_norms(network, functional.cross_entropy, *_batch(spec, seed)))
-    return GradientProfile(spec=spec, norms=tuple(norms))
+    if _least_bytes(spec) > _memory_bytes():
+        # Asked for before: the system may grant more memory than it has, and kill who uses it.
+        raise _too_large(spec)
+    try:
+        norms = tuple(_norms(spec, seed) for seed in range(seeds))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _NO_MEMORY.search(str(error)):
+            raise
+        raise _too_large(spec) from error
+    return GradientProfile(spec=spec, norms=norms)
+
+
+def _norms(spec: ArchitectureSpec, seed: int) -> tuple[float, ...]:
+    network = build_candidate(spec, generator(child_seed(seed, "gradients"), "init"))
+    return gradient_norms(network, functional.cross_entropy, *_batch(spec, seed))
+
+
+def _least_bytes(spec: ArchitectureSpec) -> int:
+    """Return what weights, gradients, images and the blocks' outputs take at least."""
+    shapes = block_shapes(spec)
+    image = spec.input.channels * spec.input.height * spec.input.width
+    outputs = sum(s.out_channels * s.out_height * s.out_width for s in shapes)
+    return 4 * (2 * complexity(spec).params + _batch_size(spec) * (image + outputs))
+
+
+def _memory_bytes() -> float:
+    """Return the machine's memory; infinity where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def _too_large(spec: ArchitectureSpec) -> UserError:
+    return UserError(
+        f"Gradient profile: the network must fit into memory, got {complexity(spec).params:,} "
+        f"parameters, which need {_least_bytes(spec) / 2**30:,.3g} GiB or more for weights, "
+        "gradients and one batch. Take a smaller network or smaller images."
+    )
 
 
 def profile_data(spec: ArchitectureSpec) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import ConfigError
-from nas.pictures import to_png, write_picture
+from nas.pictures import check_picture_path, to_png, write_picture
 from search_spaces.drawing import draw_svg
 from search_spaces.presets import preset
 
@@ -53,3 +53,15 @@ def test_png_without_a_font_is_refused_instead_of_losing_its_labels(
     )
     with pytest.raises(ConfigError, match="needs a font for its labels"):
         to_png(draw_svg(preset("resnet-8")))
+
+
+@pytest.mark.parametrize("name", [".", "/", ""])
+def test_a_folder_is_no_picture(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"--svg must be a file, got the folder '[./]'\. Write"):
+        check_picture_path("--svg", Path(name))
+
+
+def test_a_new_file_and_an_old_one_may_be_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "old.png").touch()
+    check_picture_path("--png", tmp_path / "old.png")
+    check_picture_path("--png", tmp_path / "new.png")

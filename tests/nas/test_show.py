@@ -97,8 +97,18 @@ def test_data_and_width_are_for_presets_only(tmp_path: Path) -> None:
 def test_wrong_data_and_width_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Unknown data set 'digit'"):
         find_spec("resnet-8", tmp_path, data="digit")
-    with pytest.raises(ConfigError, match="--width must be at least 1, got width=0"):
+    with pytest.raises(ConfigError, match="--width must be from 1 to 10000, got width=0"):
         find_spec("resnet-8", tmp_path, width=0)
+    with pytest.raises(
+        ConfigError, match="--width must be from 1 to 10000, got width=100000000000"
+    ):
+        find_spec("resnet-8", tmp_path, width=10**11)
+    assert find_spec("resnet-50", tmp_path, width=10_000).stages[-1].width == 320_000
+
+
+def test_byte_order_mark_of_a_file_is_read_over(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(preset("resnet-8").to_json(), encoding="utf-8-sig")
+    assert find_spec(str(tmp_path / "a.json"), tmp_path) == preset("resnet-8")
 
 
 def test_spec_of_the_future_is_told(tmp_path: Path) -> None:
@@ -154,6 +164,25 @@ class TestCommand:
         assert done.exit_code == 0, done.output
         assert "stage3.block1  16x2x2  none" in done.stdout
         assert "Gradients at initialisation" in done.stdout
+        assert "no verdict" in done.stdout
+
+    def test_sizes_are_said_once_and_pictures_by_their_place(
+        self, run: Callable[..., Result]
+    ) -> None:
+        done = run("resnet-20", "--svg", "a.svg")
+        assert done.stdout.count("269,722") == 1
+        assert done.stdout.endswith(f"\nspec_id {preset('resnet-20').spec_id}\npicture a.svg\n")
+
+    @pytest.mark.parametrize("place", [".", "/", ""])
+    def test_picture_must_be_a_file(self, run: Callable[..., Result], place: str) -> None:
+        done = run("plain-8", "--svg", place)
+        assert done.exit_code == 2
+        assert done.stderr.startswith("error: --svg must be a file, got the folder '")
+
+    def test_gradients_of_a_network_larger_than_memory(self, run: Callable[..., Result]) -> None:
+        done = run("plain-8", "--width", "10000", "--gradients")
+        assert done.exit_code == 2
+        assert "must fit into memory, got " in done.stderr
 
     def test_png_that_cannot_be_made_leaves_no_svg(
         self, run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -88,7 +88,7 @@ def test_one_seed_has_no_interval_and_bad_gradients_are_counted() -> None:
         compared(made(spec, (1.0, 1.0, 1.0)), made(spec, (float("nan"), 1.0, 1.0))),
         width=120,
     )
-    assert "+0.00 (one seed, no interval): even" in text
+    assert "+0.00 (one seed, no interval): no verdict; several --seeds give one" in text
     assert "not finite (1 of 1 seeds with gradients that are no numbers)" in text
     assert "mean of 1 seed;" in text
     none = describe_gradients(
@@ -105,3 +105,12 @@ def test_of_a_deep_network_some_blocks_are_shown_the_ends_among_them() -> None:
     assert len(rows) == 30
     assert (rows[0], rows[-1]) == ("stage1.block1", "stage3.block200")
     assert "30 of 600 blocks" in text
+
+
+def test_a_network_of_one_block_has_no_ratio() -> None:
+    spec = preset("plain-8")
+    spec = spec.changed(stages=[spec.stages[0]])
+    profile = made(spec, (1.0,), (2.0,))
+    assert "batch norm (this network): no ratio, the network has one block" in describe_gradients(
+        compared(profile, profile), width=120
+    )

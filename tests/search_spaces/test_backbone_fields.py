@@ -44,6 +44,8 @@ def test_json_reads_back_as_the_same_fields() -> None:
         ({"min_blocks": 4, "max_blocks": 3}, "got min_blocks=4 and max_blocks=3"),
         ({"min_blocks": (1, 3, 1), "max_blocks": 2}, r"got min_blocks=\(1, 3, 1\) and max_bl"),
         ({"max_blocks": 0}, "space.max_blocks must be an int >= 1 .* got max_blocks=0"),
+        ({"max_blocks": 10**7}, "max_blocks must be .* at most 10000.* got max_blocks=10000000"),
+        ({"width": 10**9}, "at most 1000000 and each once, got width=1000000000"),
         ({"max_blocks": True}, "must be an int >= 1 .* got max_blocks=True"),
         ({"max_blocks": [1, "2", 3]}, r"must be an int >= 1 .* got max_blocks=\[1, '2', 3\]"),
         (

@@ -27,6 +27,22 @@ class Depthwise(ResidualBranch):
     def forward(self, x):
         return self.norm(self.pointwise(self.depthwise(x)))
 
+class Broadcast(Depthwise):
+    def forward(self, x):
+        return super().forward(x).mean(dim=(2, 3), keepdim=True)
+
+class NotANumber(Depthwise):
+    def forward(self, x):
+        return super().forward(x) / 0 * 0
+
+class Pair(Depthwise):
+    def forward(self, x):
+        return x, x
+
+class Fails(Depthwise):
+    def forward(self, x):
+        return self.nothing(x)
+
 class NoBranch:
     pass
 
@@ -94,3 +110,29 @@ def test_wrong_arguments_of_an_own_branch_are_an_error(module: str) -> None:
 def test_unfinished_own_branch_is_an_error(module: str) -> None:
     with pytest.raises(SpecError, match=r"got TypeError: .*abstract"):
         build_candidate(own_spec(f"{module}.Unfinished"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "Broadcast",
+            r"Broadcast at stage1.block1 must return an output of shape \(1, 16, 32, 32\), got "
+            r"shape=\(1, 16, 1, 1\)\. It maps",
+        ),
+        ("Pair", r"Pair at stage1.block1 must return an output of shape .*, got shape=tuple"),
+        ("NotANumber", r"must return finite numbers for fresh weights .*, got NaN or infinity"),
+        ("Fails", r"must take an input of shape \(1, 16, 32, 32\), got AttributeError: .*nothing"),
+    ],
+)
+def test_own_branch_with_an_output_that_is_none_of_a_branch_is_an_error(
+    module: str, name: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        complexity(own_spec(f"{module}.{name}"))
+
+
+def test_counting_an_own_branch_leaves_the_random_state_alone(module: str) -> None:
+    state = torch.random.get_rng_state()
+    complexity(own_spec(f"{module}.Depthwise"))
+    assert torch.equal(torch.random.get_rng_state(), state)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from search_spaces import ArchitectureSpec, InputShape, Kind, Place, SpecError, preset
+from search_spaces.spec import SkipSpec
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -169,7 +170,7 @@ def test_longer_skips_survive_the_round_trip() -> None:
     ]
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", "2", 1.0, True, None])
+@pytest.mark.parametrize("version", [0, 3, "1", "2", 1.0, 2.0, True, None])
 def test_another_schema_version_is_an_error(version: object) -> None:
     data = changed(lambda d: d.update(schema_version=version))
     with pytest.raises(SpecError, match=f"schema_version 1, 2, got schema_version={version!r}"):
@@ -179,6 +180,50 @@ def test_another_schema_version_is_an_error(version: object) -> None:
 def test_text_that_is_no_json_is_an_error() -> None:
     with pytest.raises(SpecError, match="must be JSON, got Expecting value: line 1 column 1"):
         ArchitectureSpec.from_json("depth: 3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "must be JSON, got lists or mappings nested too deeply"),
+        ('{"stem_width": ' + "9" * 5000 + "}", "must be JSON, got Exceeds the limit"),
+        ('{"stem_width": 8, "stem_width": 16}', "every key once, got 'stem_width' twice"),
+        ('{"input": {"height": 8, "height": 9}}', "every key once, got 'height' twice"),
+    ],
+    ids=["deep", "digits", "twice", "twice inside"],
+)
+def test_json_that_python_cannot_hold_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        ArchitectureSpec.from_json(text)
+
+
+def test_edges_in_data_have_from_and_to_only() -> None:
+    fields: dict[str, Any] = {"start": "stage1.block1", "end": "stage1.block1", "kind": "identity"}
+    with pytest.raises(SpecError, match=r"Unknown key 'skips\.0\.(start|end)'"):
+        ArchitectureSpec.from_dict(changed(lambda data: data.update(skips=[fields])))
+    in_python = SkipSpec(**fields)
+    assert preset("resnet-14").changed(skips=[in_python]).skips == (in_python,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["stages"][0].update(blocks=10_000_000), "stages.0.blocks must be <= 10000"),
+        (lambda d: d["stages"][0].update(width=10**11), r"stages.0.width must be <= 1000000"),
+        (lambda d: d["input"].update(height=10**9), r"input.height must be <= 1000000"),
+        (
+            lambda d: [stage.update(blocks=4000) for stage in d["stages"]],
+            "at most 10000 blocks in all, got 12000 in 3 stages",
+        ),
+        (
+            lambda d: d["skips"][0].update({"from": "stage1.block" + "1" * 5000}),
+            "is named like 'stage2.block1' .from 1., got 'stage1.block1",
+        ),
+    ],
+)
+def test_sizes_have_bounds(change: Change, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        ArchitectureSpec.from_dict(changed(change))
 
 
 @pytest.mark.parametrize(("text", "kind"), [("[]", "list"), ("null", "NoneType"), ("1", "int")])

@@ -1,4 +1,6 @@
-from search_spaces import ArchitectureSpec, preset
+import pytest
+
+from search_spaces import ArchitectureSpec, SpecError, preset
 from search_spaces.spec_versions import SCHEMA_VERSION, upgrade
 
 VERSION_1 = {
@@ -45,3 +47,10 @@ def test_data_without_a_version_has_the_present_one() -> None:
 def test_upgrading_leaves_the_given_data_alone() -> None:
     upgrade(VERSION_1)
     assert VERSION_1["schema_version"] == 1
+
+
+@pytest.mark.parametrize(("field", "value"), [("stem", "large"), ("block", "bottleneck")])
+def test_version_1_has_no_fields_of_version_2(field: str, value: str) -> None:
+    match = f"schema_version 1 must have the fields of that version, got {field}='{value}'"
+    with pytest.raises(SpecError, match=match):
+        upgrade({**VERSION_1, field: value})

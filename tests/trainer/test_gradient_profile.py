@@ -55,8 +55,8 @@ def test_large_networks_get_small_batches():
         ((2.4, 2.5, 2.6), Course.EXPLODING),
         ((0.0, 1.5, 2.0), Course.UNCLEAR),
         ((0.5, 1.4), Course.UNCLEAR),
-        ((1.2,), Course.EXPLODING),
-        ((0.9,), Course.EVEN),
+        ((1.2,), Course.UNKNOWN),
+        ((0.9,), Course.UNKNOWN),
     ],
 )
 def test_the_whole_interval_decides(ratios, course):
@@ -105,3 +105,33 @@ def test_without_norm_a_deep_plain_network_vanishes_and_skips_hold_it():
 def test_no_seed_is_no_profile():
     with pytest.raises(UserError, match="seeds must be at least 1, got seeds=0"):
         gradient_profile(preset("plain-8"), seeds=0)
+
+
+def test_one_block_has_no_first_over_last():
+    spec = preset("plain-8")
+    one = spec.changed(stages=[spec.stages[0]])
+    profile = GradientProfile(spec=one, norms=((1.0,), (2.0,)))
+    assert profile.course is Course.UNKNOWN
+    assert profile.ratio is None
+    assert profile.to_dict()["by_seed"] == []
+
+
+def test_a_network_larger_than_memory_is_refused_at_once():
+    with pytest.raises(UserError, match=r"must fit into memory, got [\d,]+ parameters, .* GiB"):
+        gradient_profile(preset("plain-8", width=10_000))
+
+
+@pytest.mark.parametrize(
+    ("words", "raised"),
+    [
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried", UserError),
+        ("mat1 and mat2 shapes cannot be multiplied", RuntimeError),
+    ],
+)
+def test_memory_that_ends_while_gradients_are_computed_is_told(monkeypatch, words, raised):
+    def fail(*arguments):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr("trainer.gradient_profile.gradient_norms", fail)
+    with pytest.raises(raised, match=r"must fit into memory|shapes"):
+        gradient_profile(for_digits("plain-8"), seeds=1)
