@@ -108,16 +108,22 @@ def check_resume(stored: StudyConfig, asked: StudyConfig) -> None:
         allowed = any(key == name or key.startswith(f"{name}.") for name in RESUMABLE)
         if old.get(key) != new.get(key) and not allowed:
             raise ResumeError(
-                f"Study {stored.name!r} was started with {key}={old.get(key)!r}, got {key}="
-                f"{new.get(key)!r}. Only trials, workers, devices, until and wandb may differ; "
+                f"Study {stored.name!r} was started with {key}={shown(old.get(key))}, got {key}="
+                f"{shown(new.get(key))}. Only trials, workers, devices, until and wandb may differ; "
                 "choose another --name for a new study."
             )
+
+
+def shown(value: object) -> str:
+    """Return a value for messages; None as YAML writes it."""
+    return "null" if value is None else repr(value)
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, Mapping) and "class_path" not in value:
+        # Classes and ranges are one value each.
+        if isinstance(value, Mapping) and not value.keys() & {"class_path", "low"}:
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from nas.errors import ConfigError
 from nas.trials import TrialRecord
@@ -38,10 +45,22 @@ class Constraints(BaseModel):
     """Most multiply-adds of one forward pass of one image."""
     max_layers: int | None = Field(default=None, ge=1)
     """Most layers with weights, such as 20 for ResNet-20."""
-    max_latency_ms: float | None = Field(default=None, gt=0)
+    max_latency_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Longest forward pass of `latency_batch` images, ms, measured on the workers' device."""
     latency_batch: int = Field(default=1, ge=1)
     """Images per forward pass when the latency is measured."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object, info: ValidationInfo) -> object:
+        # True equals 1 to Python.
+        if isinstance(value, bool):
+            name = info.field_name
+            raise ConfigError(
+                f"constraints.{name} must be a number, got {name}={str(value).lower()}. Write the "
+                "limit itself, or null for none."
+            )
+        return value
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:

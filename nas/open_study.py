@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from nas.config import REPEATS, StudyConfig
 from nas.errors import StorageError
 from nas.given_up import read_given_up, with_rows_left_out
+from nas.own_files import hash_own_files
 from nas.records import to_records
 from nas.run_folder import RunFolder
 from nas.sampling import make_pruner, make_sampler
@@ -36,7 +37,7 @@ def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
     Raises:
         ConfigError: The sampler or the pruner cannot be found or made.
         StorageError: The storage cannot be reached or read.
-        ResumeError: A study of that name is about something else.
+        ResumeError: A study of that name is about something else, or began with other code.
     """
     check_classes(config)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -46,6 +47,9 @@ def open_study(folder: RunFolder, config: StudyConfig) -> OpenStudy:
     # Samplers of another major version may propose otherwise from the same seed.
     optuna_major = int(optuna.__version__.split(".")[0])
     facts = {"uid": secrets.token_hex(4), **config.fixed(), "optuna": optuna_major}
+    own_files = hash_own_files(config, space)
+    if own_files:
+        facts["own_files"] = own_files
     search = StudyStore(storage, config.name, direction, facts)
     repeats = StudyStore(storage, config.name + REPEATS, direction, {**facts, "uid": search.uid})
     return OpenStudy(folder=folder, config=config, space=space, search=search, repeats=repeats)

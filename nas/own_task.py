@@ -156,11 +156,21 @@ def _noise(shape: InputShape, num_classes: int) -> "tuple[Tensor, Tensor]":
 
 
 def _check_loss(where: str, module: "CandidateModule", images: "Tensor", labels: "Tensor") -> None:
-    loss = module.training_loss(module(images), labels)
+    loss: Any = module.training_loss(module(images), labels)
+    if not hasattr(loss, "requires_grad"):
+        raise ConfigError(
+            f"{where}.training_loss must return a scalar tensor, got {type(loss).__name__}. Return "
+            "the batch's mean as torch computed it."
+        )
     if loss.dim() != 0 or not loss.requires_grad:
         raise ConfigError(
             f"{where}.training_loss must return a scalar with a gradient, got shape="
             f"{tuple(loss.shape)}, requires_grad={loss.requires_grad}. Return the batch's mean."
+        )
+    if not loss.isfinite():
+        raise ConfigError(
+            f"{where}.training_loss must be finite on a batch of noise, got loss={loss.item()}. "
+            "Mend the loss, or the network's own parts."
         )
     loss.backward()
     # What is measured before a training: the loss of the network alone.
@@ -177,6 +187,8 @@ def _measure(module: "CandidateModule", images: "Tensor", labels: "Tensor") -> "
 
 
 def _check_values(where: str, values: "Mapping[str, Any]", metric: str) -> None:
+    from torch import Tensor
+
     wanted = metric.removeprefix("val/")
     known = ", ".join(sorted(values)) or "nothing"
     for name in dict.fromkeys((*_NEEDED, wanted)):
@@ -192,8 +204,13 @@ def _check_values(where: str, values: "Mapping[str, Any]", metric: str) -> None:
                 f"{where}.make_metrics: names must be letters, digits and '_', since they become "
                 f"columns, got {name!r}. Rename the metric."
             )
-        if getattr(value, "numel", lambda: 1)() != 1:
+        if isinstance(value, Tensor) and value.numel() != 1:
             raise ConfigError(
                 f"{where}.make_metrics: every metric must be one number, got {name!r} of shape="
                 f"{tuple(value.shape)}. Average it, or split it into metrics with names."
+            )
+        if not isinstance(value, Tensor | int | float):
+            raise ConfigError(
+                f"{where}.make_metrics: every metric must be a number, got {name!r} of type "
+                f"{type(value).__name__}. Let its compute return a tensor."
             )

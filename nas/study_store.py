@@ -12,7 +12,9 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.config_file import shown
 from nas.errors import ResumeError
+from nas.own_files import check_own_files
 
 FORMAT = 1
 """Version of what we store in a study; another one is refused."""
@@ -165,12 +167,13 @@ def _check_facts(
             "was made by another version of the toolkit; choose another --name."
         )
     for key, value in facts.items():
-        if key != "uid" and stored.get(key) != value:
+        if key not in ("uid", "own_files") and stored.get(key) != value:
             where, old, new = _first_difference(key, stored.get(key), value)
             raise ResumeError(
-                f"Study {name!r} of this storage has {where}={old!r}, got {where}={new!r}. Choose "
-                "another --name, or go on with what it was started with."
+                f"Study {name!r} of this storage has {where}={shown(old)}, got {where}="
+                f"{shown(new)}. Choose another --name, or go on with what it was started with."
             )
+    check_own_files(name, stored.get("own_files", {}), facts.get("own_files", {}))
     return stored
 
 

@@ -162,8 +162,14 @@ class TestResume:
                 {"class_path": "a.B"},
                 "with search.sampler='tpe', got search.sampler={'class_path': 'a.B'",
             ),
-            ("search.pruner", None, "with search.pruner={'class_path': 'a.B', .*, got .*=None"),
+            ("search.pruner", None, "with search.pruner={'class_path': 'a.B', .*, got .*=null"),
             ("search.pruner.init_args.n", 2, "with search.pruner=.*, got .*'init_args': {'n': 2}"),
+            (
+                "recipe.lr",
+                {"low": 0.01, "high": 0.1},
+                r"with recipe.lr=0\.\d+, got recipe.lr={'low': 0.01, 'high': 0.1}",
+            ),
+            ("search.sesoi", 0.1, "with search.sesoi=null, got search.sesoi=0.1"),
             ("storage", "sqlite:///a.db", "with storage='journal', got storage='sqlite:///a.db'"),
         ],
     )

@@ -161,5 +161,5 @@ def test_limits_that_allow_nothing_are_told_before_the_study_exists(tmp_path: Pa
 def test_constraints_are_part_of_what_a_study_is(tmp_path: Path) -> None:
     write_study(tmp_path, tiny_config())
     limited = make_config(merge(tiny_config().to_dict(), {"constraints": {"max_layers": 12}}))
-    with pytest.raises(ResumeError, match=r"with constraints.max_layers=None, got .*=12"):
+    with pytest.raises(ResumeError, match=r"with constraints.max_layers=null, got .*=12"):
         run_search(limited, tmp_path, OPTIONS)

@@ -90,7 +90,7 @@ def test_arguments_of_classes_are_compared_as_the_storage_gives_them_back(tmp_pa
     assert open_study(study.folder, study.config).search.uid == study.search.uid
     other = {**pruner, "init_args": {"percentile": 25.0}}
     config = make_config({**SMALL, "search": {**search, "pruner": other}})
-    match = r"has search\.pruner\.init_args\.n_min_trials=2, got search\S+=None"
+    match = r"has search\.pruner\.init_args\.n_min_trials=2, got search\S+=null"
     with pytest.raises(ResumeError, match=match):
         open_study(study.folder, config)
 

@@ -155,7 +155,7 @@ def test_a_value_that_is_no_number_is_a_failure_with_a_reason(trials: TrialsInTr
 
 def test_a_metric_of_the_task_without_a_number_is_a_failure_with_a_reason(tmp_path: Path) -> None:
     search = {"metric": "val/f1", "direction": "maximize", "anchor_seeds": 2}
-    task = {"class_path": "my_task.F1"}
+    task = {"class_path": "trainer.module.CandidateModule"}
     config = make_config(tiny_config().to_dict() | {"search": search, "task": task})
     trials = take_trials(open_tiny(tmp_path, config))
     first, second = begin(trials), begin(trials)
