@@ -1,10 +1,11 @@
 """What a study costs: trainings, epochs and minutes, estimated before and refined during it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.config import StudyConfig
-from nas.trials import Source, TrialRecord
+from nas.trials import Source, State, TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec, Kind
@@ -46,29 +47,65 @@ class Price:
     """Estimated wall time of all trainings with the planned workers."""
 
     def describe(self) -> str:
-        """Return the price in two lines."""
+        """Return the price in two lines; in one where no search trial is to be trained."""
         minutes = max(self.seconds / 60, 0.1)
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-        return (
-            f"{self.num_randomised} randomised trials at {self.layers} layers for the skip map, "
-            f"{self.num_adaptive} adaptive trials for the best network,\n"
-            f"{self.num_anchors} anchor and {self.num_finalists} finalist trainings on fresh "
-            f"seeds; {epochs} each, about {minutes:.1f} min."
+        trials = [
+            f"{self.num_randomised} randomised trials at {self.layers} layers for the skip map, ",
+            f"{self.num_adaptive} adaptive trials for the best network, ",
+        ]
+        numbers = (self.num_randomised, self.num_adaptive)
+        first = "".join(text for text, number in zip(trials, numbers, strict=True) if number)
+        repeats = (
+            f"{self.num_anchors} anchor and {self.num_finalists} finalist trainings on fresh seeds"
         )
+        if not first and not self.num_anchors + self.num_finalists:
+            return "nothing is left to train."
+        lines = [first.strip(), f"{repeats}; {epochs} each, about {minutes:.1f} min."]
+        return "\n".join(line for line in lines if line)
 
 
 def estimate_price(
-    config: StudyConfig, space: SearchSpace, num_workers: int, *, anchors: bool, finalists: bool
+    config: StudyConfig,
+    space: SearchSpace,
+    num_workers: int,
+    *,
+    anchors: bool,
+    finalists: bool,
+    ended: Sequence[TrialRecord] = (),
+    has_design: bool = True,
+    max_repeats: int | None = None,
 ) -> Price:
-    """Estimate what the study costs from nothing to its end."""
+    """Estimate what the study costs from here to its end.
+
+    Args:
+        config: The study's configuration.
+        space: Its search space.
+        num_workers: Workers that share the trainings.
+        anchors: Whether hand-designed networks are trained for comparison.
+        finalists: Whether the best are trained again, and the rival of the winner.
+        ended: Trials and repeats that are done. Finalists are priced anew where trials are left,
+            which may choose others.
+        has_design: Whether a row of the design is left to train.
+        max_repeats: Most anchors and finalists that are to come, where it is known.
+    """
     search, facts, recipe = config.search, config.facts(), config.recipe
-    num_randomised = round(search.design_share * search.trials)
-    num_adaptive = search.trials - num_randomised
+    done = Counter(r.source for r in ended if r.state in (State.COMPLETE, State.PRUNED))
+    num_left = max(search.trials - done[Source.RANDOMISED] - done[Source.ADAPTIVE], 0)
+    num_rows = round(search.design_share * search.trials) - done[Source.RANDOMISED]
+    num_randomised = min(max(num_rows, 0), num_left) if has_design else 0
+    is_design_only = search.design_share == 1
+    num_adaptive = 0 if is_design_only else num_left - num_randomised
     num_anchors = 2 * len(space.anchor_depths) * search.anchor_seeds if anchors else 0
     num_finalists = 0
     if finalists:
         top = min(search.finalists, search.trials)
         num_finalists = top * search.finalist_seeds + search.anchor_seeds
+    if ended:
+        num_anchors, num_finalists = _repeats_left(num_anchors, num_finalists, ended, num_left)
+    if max_repeats is not None:
+        num_anchors = min(num_anchors, max_repeats)
+        num_finalists = min(num_finalists, max_repeats - num_anchors)
 
     def cost(depths: tuple[int, ...]) -> float:
         return training_seconds(space.uniform(depths, Kind.IDENTITY), recipe, facts)
@@ -86,6 +123,20 @@ def estimate_price(
         epochs=recipe.epochs,
         seconds=total / num_workers,
     )
+
+
+def _repeats_left(
+    num_anchors: int, num_finalists: int, ended: Sequence[TrialRecord], trials_left: int
+) -> tuple[int, int]:
+    """Return anchors and finalists that are to come, the winner's rival among the finalists."""
+    names = [record.source for record in ended]
+    done_anchors = names.count(Source.ANCHOR)
+    if trials_left:
+        return max(num_anchors - done_anchors, 0), num_finalists
+    # Once it is trained, the rival counts as an anchor.
+    rivals = max(done_anchors - num_anchors, 0)
+    done_finalists = names.count(Source.FINALIST) + rivals
+    return max(num_anchors - done_anchors, 0), max(num_finalists - done_finalists, 0)
 
 
 def seconds_left(

@@ -87,7 +87,7 @@ def study_context(
         run_folder=_typed(folder, config.name),
         trials_asked=config.search.trials,
         space_size=space.size,
-        limits=tuple(config.constraints.limits),
+        limits=config.constraints.limits,
         sesoi=config.search.sesoi,
     )
 

@@ -22,7 +22,7 @@ from nas.open_study import OpenStudy
 from nas.owner import Owner
 from nas.phases import Phases
 from nas.pool import WorkerPool
-from nas.price import estimate_price, seconds_left
+from nas.price import Price, estimate_price, seconds_left
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
 from nas.study_store import StudyStore
@@ -86,18 +86,13 @@ class StudyRun:
         self._timing = Timing(study.folder.timing)
         self._wandb = WandbWatcher(study, self._timing)
         self._epoch_log = EpochLog(study.folder.logs / "epochs.jsonl")
-        self._price = estimate_price(
-            study.config,
-            study.space,
-            len(slots),
-            anchors=options.with_report,
-            finalists=options.with_export,
-        )
+        self._price = self._estimate_price()
         self._results = Results(study.folder, study.config)
         self._pool = make_pool(study, self._slots)
         self._board = WorkerBoard(study.folder.workers, self._pool)
         self._watches_precision = False
         self._is_precise = False
+        self._max_repeats: int | None = None
         self._display = Display(self._display_sources(), options.stream)
         self._search = self._open_search(callbacks)
         self._repeats = self._trials_of(study.repeats, "repeat")
@@ -105,6 +100,43 @@ class StudyRun:
         self._phases = Phases(study, self._search, self._repeats, self._results.winner)
         if study.config.constraints.limits and not self._search.has_design:
             self._expect_no_more_rows()
+
+    def _estimate_price(
+        self,
+        ended: Sequence[TrialRecord] = (),
+        *,
+        has_design: bool = True,
+        max_repeats: int | None = None,
+    ) -> Price:
+        return estimate_price(
+            self._study.config,
+            self._study.space,
+            len(self._slots),
+            anchors=self._options.with_report,
+            finalists=self._options.with_export,
+            ended=ended,
+            has_design=has_design,
+            max_repeats=max_repeats,
+        )
+
+    def _price_left(self) -> Price:
+        """Estimate what this owner has to train; the phases' feeds are made."""
+        ended = [*self._search.trials.ended, *self._repeats.ended]
+        has_design = not self._study.config.constraints.limits or self._search.has_design
+        to_come = self._phases.num_repeats - len(self._repeats.ended)
+        # As long as the search goes on, what it will choose is not known.
+        known = to_come if self._search.is_finished else None
+        return self._estimate_price(ended, has_design=has_design, max_repeats=known)
+
+    def _num_repeats(self) -> int:
+        """Anchors and finalists, done ones included, as far as is known; those of the plan else.
+
+        A phase that is not planned yet expects all its trainings, also those that are done.
+        """
+        done = len(self._repeats.ended)
+        begun = len(self._repeats.in_training) + len(self._repeats.retries)
+        most = self._phases.num_repeats if self._max_repeats is None else self._max_repeats
+        return max(min(self._phases.num_repeats, most), done + begun)
 
     def _open_search(self, callbacks: tuple[Callback, ...]) -> SearchFeed:
         study = self._study
@@ -131,17 +163,18 @@ class StudyRun:
     def run(self) -> None:
         """Print plan and price, train, write report and export."""
         with self._owned():
-            self._print_plan()
+            feeds = self._phases.of_study(
+                anchors=self._options.with_report, finalists=self._options.with_export
+            )
+            price = self._price_left()
+            self._max_repeats = len(self._repeats.ended) + price.num_anchors + price.num_finalists
+            self._print_plan(price)
             ended = self._learn()
             if self._study.config.search.until == "settled":
                 self._watches_precision = True
                 # Before the first trial too: the same command again has nothing more to do.
                 self._count_answers(ended)
-            self._train(
-                self._phases.of_study(
-                    anchors=self._options.with_report, finalists=self._options.with_export
-                )
-            )
+            self._train(feeds)
             self._finish()
 
     def export_trial(self, number: int, folder: Path | None = None) -> ExportResult:
@@ -259,13 +292,13 @@ class StudyRun:
         for line in self._describe_limits():
             self._print(f"limits   {line}")
 
-    def _print_plan(self) -> None:
+    def _print_plan(self, price: Price) -> None:
         folder = self._study.folder.path
         left = self._study.config.search.trials - self._search.num_counted
         resumed = self._search.num_counted + len(self._search.trials.retries)
         self._print(f"study    {self._study.config.name} in {folder}")
         self._print(f"devices  {describe_plan(self._slots)}")
-        lines = self._price.describe().splitlines()
+        lines = price.describe().splitlines()
         if self._study.config.recipe.ranges:
             self._print(f"recipe   {self._study.config.recipe.describe_ranges()}")
         if limits := self._study.config.constraints.limits:
@@ -293,16 +326,18 @@ class StudyRun:
             return "; the design was given up"
         depths = "-".join(map(str, self._study.space.deepest))
         return (
-            f"; no network of the design ({depths} blocks per stage) is within them: all trials "
-            "are adaptive, and there is no skip map"
+            f"; no network of the design ({depths} blocks per stage) is within, hence no skip map: "
+            "all trials are adaptive"
         )
 
     def _describe_limits(self) -> list[str]:
         """Say what the constraints have kept from being trained."""
         ended = self._search.ended
+        has_rows = any(record.source is Source.RANDOMISED for record in ended)
         return describe_refused(
             count_refused(ended),
-            sum(record.rows_left_out for record in ended),
+            # Without any row there is no map to tell of; the conclusion has said why.
+            sum(record.rows_left_out for record in ended) if has_rows else 0,
             is_given_up=self._search.is_design_given_up,
         )
 
@@ -310,12 +345,11 @@ class StudyRun:
         search = self._study.config.search
 
         def left(ended: Sequence[TrialRecord]) -> float:
-            num_repeats = self._phases.num_repeats
-            return seconds_left(self._price, ended, len(self._slots), num_repeats)
+            return seconds_left(self._price, ended, len(self._slots), self._num_repeats())
 
         return DisplaySources(
             num_trials=search.trials,
-            num_repeats=lambda: self._phases.num_repeats,
+            num_repeats=self._num_repeats,
             num_epochs=self._study.config.recipe.epochs,
             direction=search.direction,
             answers=self._count_answers,

@@ -44,6 +44,7 @@ def about(
             "unit": metric.unit,
         },
         "training": _training(context, frame),
+        **_constraints(context, frame),
         "recipe": dict(context.recipe),
         "environment": dict(context.environment),
         # Of rows that others trained nobody knows how kinds were drawn.
@@ -68,6 +69,12 @@ def _study(
 def _training(context: BenefitContext, frame: Frame) -> dict[str, Any]:
     """Return how the design rows were trained; adaptive ones may have rates of their own."""
     recipe = context.recipe
+    specs = (row.spec for row in frame.reference_rows)
+    # The plain reference knows no zero_init.
+    spec = next((own for own in specs if own is not None and own.skips), context.reference_spec)
+    if not recipe:
+        # Networks that others trained are not known.
+        spec = None
     rates = {row.lr for row in frame.rows if row.lr is not None} or {recipe.get("lr")}
     return {
         "epochs": recipe.get("epochs"),
@@ -75,12 +82,21 @@ def _training(context: BenefitContext, frame: Frame) -> dict[str, Any]:
         "schedule": recipe.get("schedule"),
         "warmup": recipe.get("warmup_epochs"),
         "batch": recipe.get("batch_size"),
-        # Networks that others trained are not known.
-        "norm": "batch" if recipe else None,
-        "init": "he_normal_fan_out" if recipe else None,
+        "norm": None if spec is None else spec.norm,
+        "init": None
+        if spec is None
+        else f"he_normal_fan_out{', zero_init' if spec.zero_init else ''}",
         "precision": recipe.get("precision"),
         "device": context.device,
     }
+
+
+def _constraints(context: BenefitContext, frame: Frame) -> dict[str, Any]:
+    """Return the limits, where there are any, and how many rows of the design they cost."""
+    if not context.limits:
+        return {}
+    left_out = frame.rows_left_out
+    return {"constraints": {"limits": dict(context.limits), "rows_left_out": left_out}}
 
 
 def row_counts(frame: Frame, metric: Metric) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ _Entry = tuple[str, str, str] | None
 
 def _constrained(facts: Facts) -> _Entry:
     left_out = facts.frame.rows_left_out
-    if not left_out:
+    if not left_out or not facts.frame.rows:
         return None
     rows = "1 row" if left_out == 1 else f"{left_out} rows"
     return (
@@ -88,7 +88,7 @@ def _constrained(facts: Facts) -> _Entry:
     )
 
 
-def _without_limits(limits: Sequence[str]) -> str:
+def _without_limits(limits: Iterable[str]) -> str:
     return "".join(f" --set constraints.{key}=null" for key in limits)
 
 
@@ -124,8 +124,8 @@ def _tpe_only(facts: Facts) -> _Entry:
         return None
     return (
         "W_TPE_ONLY",
-        "No trial comes from the random design. Trials that a sampler chose give biased effects, "
-        "so the map is empty.",
+        f"{_no_design(facts)} Trials that a sampler chose give biased effects, so the map is "
+        "empty.",
         _new_study(
             facts,
             # Networks of the design may all be beyond the limits: they have the most blocks.
@@ -134,6 +134,12 @@ def _tpe_only(facts: Facts) -> _Entry:
             "Train networks whose kinds are drawn at random, whatever did well before.",
         ),
     )
+
+
+def _no_design(facts: Facts) -> str:
+    if facts.frame.rows_left_out:
+        return "The study's constraints leave no network of the design."
+    return "No trial comes from the random design."
 
 
 def _failure_share(facts: Facts) -> tuple[int, int]:
@@ -274,7 +280,7 @@ def _underpowered(facts: Facts) -> _Entry:
     asked = [
         row
         for question, row in zip(facts.analysis.questions, facts.effects, strict=True)
-        if question.estimand == "AMCE" and is_answer(facts.analysis, question)
+        if question.position is not None and is_answer(facts.analysis, question)
     ]
     weak = [
         row

@@ -49,8 +49,8 @@ class BenefitContext:
     """Total of complete and pruned trials that the study was asked for."""
     space_size: int | None = None
     """Number of architectures in the space."""
-    limits: tuple[str, ...] = ()
-    """Constraints that the study sets, such as `max_params`."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Constraints that the study sets, such as `{"max_params": 50_000}`."""
     sesoi: float | None = None
     """Smallest effect of interest in the metric's unit; None: see `Worthwhile`."""
     chance: Mapping[str, float] = field(default_factory=dict)
@@ -72,6 +72,8 @@ class Metric:
     """Value of a network that guesses; None where unknown."""
     floor: float | None
     """Smallest effect that can be worth having, whatever the anchors say."""
+    step: float = 0.0
+    """Smallest difference that it can show: of the accuracy, one image's."""
 
 
 _KNOWN: dict[str, tuple[int, str, float]] = {
@@ -97,6 +99,7 @@ def study_metric(context: BenefitContext) -> Metric:
         unit=context.unit or unit,
         chance=_chance(context, name),
         floor=floor,
+        step=step_of(name, context.num_val),
     )
 
 
@@ -111,10 +114,16 @@ def other_metrics(context: BenefitContext) -> list[Metric]:
             unit=unit,
             chance=_chance(context, name),
             floor=floor,
+            step=step_of(name, context.num_val),
         )
         for name, (sign, unit, floor) in _KNOWN.items()
         if name != study
     ]
+
+
+def step_of(name: str, num_images: int | None) -> float:
+    """Return the smallest difference that a metric over so many images can show; 0: any."""
+    return 1 / num_images if num_images and name.endswith("accuracy") else 0.0
 
 
 def _chance(context: BenefitContext, name: str) -> float | None:

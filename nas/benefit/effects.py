@@ -64,12 +64,14 @@ def analyse(
         kinds: Kinds of the space.
         worthwhile: Smallest effect of interest.
         draws: Bootstrap draws.
-        live: Whether to leave out KIND, and SPAN at single blocks.
+        live: Whether to leave out SPAN at single blocks, and KIND where it is no answer.
         may_decide: Whether to decide at all; estimates are returned either way.
     """
     models = fit_models(sample)
     questions = coarse_questions(sample, kinds) + block_questions(sample, kinds)
-    if not live:
+    if not live or any(
+        Kind.NONE not in sample.choices_at(index).kinds for index in range(len(sample.places))
+    ):
         questions += kind_questions(sample, kinds)
     questions += span_questions(sample, blocks=not live)
     answers = answer(models, questions, draws)
@@ -204,10 +206,16 @@ def _numbers(analysis: Analysis, question: Question) -> dict[str, Any]:
     worthwhile = analysis.worthwhile
     if worthwhile is not None:
         row["size"] = "large" if abs(found.estimate) >= worthwhile else "small"
-    return row | {
+    row |= {
         "estimate": found.estimate,
-        "se": found.se,
         "df": found.df,
+        "estimator": found.estimator,
+        "cov_type": found.cov_type,
+    }
+    if np.isinf(found.se):
+        return row
+    return row | {
+        "se": found.se,
         "ci_low": found.estimate - found.half_width,
         "ci_high": found.estimate + found.half_width,
         "ci_sim_low": found.estimate - found.half_width_sim,
@@ -215,8 +223,6 @@ def _numbers(analysis: Analysis, question: Question) -> dict[str, Any]:
         "p": found.p,
         "p_adj": found.p_adj,
         "mde": found.mde,
-        "estimator": found.estimator,
-        "cov_type": found.cov_type,
     }
 
 

@@ -19,6 +19,8 @@ from nas.benefit.ols import Fit, t_quantile, two_sided_p
 ALPHA = 0.05
 DRAWS = 2000
 _SEED = 1512
+_WILDEST = 20.0
+"""Quantiles of the bootstrap's |t| beyond it come from draws that the few rows fit exactly."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Estimate:
 
     estimate: float
     se: float
+    """Infinite, as the half-widths are, where the rows cannot tell their noise yet."""
     df: int
     half_width: float
     """Of the pointwise 95% interval."""
@@ -85,7 +88,7 @@ def _answer_all(
         return {}
     weights = fit.weights(contrasts[usable])
     estimates = weights @ fit.y
-    errors = fit.standard_errors(weights)
+    errors = np.where(fit.has_errors(weights), fit.standard_errors(weights), np.inf)
     deviations, t_draws = fit.draw(weights, draws, _SEED)
     point = t_quantile(fit.df, 1 - ALPHA / 2)
     t = np.divide(estimates, errors, out=np.zeros_like(estimates), where=errors > 0)
@@ -98,8 +101,10 @@ def _answer_all(
         # A level of one question has no multiplicity; the t quantile is its band.
         quantile = float(np.quantile(largest, 1 - ALPHA, method="higher"))
         band = point if len(members) == 1 else max(quantile, point)
+        if quantile > _WILDEST:
+            errors[members], band = np.inf, point
         for index in members:
-            known = errors[index] > 0
+            known = 0 < errors[index] < np.inf
             exceed = int((largest >= abs(t[index])).sum())
             adjusted = max((1 + exceed) / (1 + draws), float(p[index]))
             answers[questions[index]] = Estimate(

@@ -1,12 +1,19 @@
 """The best architecture of the search, on fresh seeds, beside the full-identity network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from nas.benefit.context import BenefitContext, other_metrics, study_metric
-from nas.benefit.retrainings import by_finalist, outcomes, spread_row
+from nas.benefit.context import BenefitContext, other_metrics, step_of, study_metric
+from nas.benefit.retrainings import (
+    by_finalist,
+    is_rounded_away,
+    outcomes,
+    spread_of,
+    spread_row,
+)
 from nas.benefit.sample import depths_of, is_full_identity, kinds_of, layers_of
 from nas.errors import TableError
 from nas.finalists import best_finalist, welch
@@ -39,12 +46,14 @@ def search_result(
     group = finalists[best]
     mean = float(np.mean(outcomes(group, metric)))
     found = next((row.value for row in rows if row.number == best), None)
-    others = {other.name: spread_row(outcomes(group, other)) for other in other_metrics(context)}
-    tests = {name: spread_row(_measured(group, name)) for name in _TEST}
+    others = {other.name: spread_of(group, other) for other in other_metrics(context)}
+    tests = {
+        name: spread_row(_measured(group, name), step_of(name, context.num_test)) for name in _TEST
+    }
     return result | {
         "incumbent": _architecture(best, group),
         "val_score": found,
-        "retrained": spread_row(outcomes(group, metric)),
+        "retrained": spread_of(group, metric),
         "metrics": {name: value for name, value in others.items() if value["n"]},
         "test": {name: value for name, value in tests.items() if value["n"]},
         "versus_identity": _versus_identity(group, repeats, context, len(finalists)),
@@ -97,12 +106,15 @@ def _versus_identity(
     ours, theirs = outcomes(group, metric), outcomes(rivals, metric)
     if not theirs:
         return None
-    spread = spread_row(theirs)
-    others = {other.name: spread_row(outcomes(rivals, other)) for other in other_metrics(context)}
+    spread = spread_row(theirs, metric.step)
+    others = {other.name: spread_of(rivals, other) for other in other_metrics(context)}
     ours = [metric.sign * value for value in ours]
     theirs = [metric.sign * value for value in theirs]
     pointwise = welch(ours, theirs)
     joint = welch(ours, theirs, level=1 - 0.05 / num_finalists)
+    if all(is_rounded_away(spread_row(side)["sd"], metric.step) for side in (ours, theirs)):
+        # Neither side has shown its noise, so that nothing can be said against it.
+        pointwise, joint = (replace(found, low=None, high=None) for found in (pointwise, joint))
     return {
         "name": rivals[0].name or f"identity-{layers_of(rivals[0])}",
         **spread,

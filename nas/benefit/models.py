@@ -210,7 +210,9 @@ class Question:
 
 
 def block_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
-    """AMCE: every kind against none at every block."""
+    """AMCE: every kind against none at every block; nothing in a space without none."""
+    if Kind.NONE not in kinds:
+        return []
     return [
         Question("AMCE", kind.value, Kind.NONE.value, place.stage, index)
         for index, place in enumerate(sample.places)
@@ -220,7 +222,9 @@ def block_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
 
 
 def coarse_questions(sample: Sample, kinds: Sequence[Kind]) -> list[Question]:
-    """AMCE_ALL and AMCE_STAGE: every kind, and any skip, against none."""
+    """AMCE_ALL and AMCE_STAGE: every kind, and any skip, against none, if there is none."""
+    if Kind.NONE not in kinds:
+        return []
     names = [kind.value for kind in kinds if kind is not Kind.NONE] + [SKIP]
     none = Kind.NONE.value
     stages = sorted({place.stage for place in sample.places})

@@ -29,6 +29,8 @@ def given_neighbours(models: Models, question: Question) -> dict[str, Any]:
         if contrast is None or not fit.identified(contrast[None])[0]:
             continue
         weights = fit.weights(contrast[None])
+        if not fit.has_errors(weights)[0]:
+            continue
         estimate, se = float((weights @ fit.y)[0]), float(fit.standard_errors(weights)[0])
         half = t_quantile(fit.df, 0.975) * se
         found[name] = {

@@ -9,6 +9,11 @@ from scipy.special import stdtr, stdtrit
 
 _PINNED = 1e-8
 """Rows that keep less than this of their own noise are fitted exactly and tell nothing of it."""
+_LARGEST_SCALE = 50.0
+"""The jackknife scales a residual by 1 / (1 - leverage); beyond this a row is fitted almost
+exactly."""
+_LEAST_DF = 3
+"""Degrees of freedom below which intervals are too wide and unsteady to mean anything."""
 
 
 def t_quantile(df: float, probability: float) -> float:
@@ -140,6 +145,20 @@ class Fit:
             lost = weights[:, blocks.rows][:, :, None, :] @ blocks.lost
             exposed |= np.abs(lost).max(axis=(1, 2, 3), initial=0.0) > 1e-7
         return estimable & ~exposed
+
+    def has_errors(self, weights: np.ndarray) -> np.ndarray:
+        """Say for which contrasts the noise can be told: their standard errors mean something.
+
+        Not with very few degrees of freedom, nor where a row counts that is fitted almost exactly:
+        what is left of its noise is blown up by the jackknife.
+        """
+        exact = np.zeros(len(weights), dtype=bool)
+        for blocks in self._jackknife:
+            size = blocks.rows.shape[1]
+            largest = np.abs(blocks.inverse).max(axis=(1, 2)) if size else np.zeros(0)
+            rows = blocks.rows[largest > _LARGEST_SCALE]
+            exact |= (np.abs(weights[:, rows]) > _PINNED).any(axis=(1, 2))
+        return ~exact & (self.df >= _LEAST_DF)
 
     def standard_errors(self, weights: np.ndarray) -> np.ndarray:
         """Return robust standard errors of contrasts given by their weights."""

@@ -94,6 +94,8 @@ def trend(analysis: Analysis, facts: Sequence[BlockFacts]) -> list[dict[str, Any
         if not fit.identified(contrasts).all():
             continue
         weights = fit.weights(contrasts)
+        if not fit.has_errors(weights).all():
+            continue
         (slope, late), (slope_se, se) = weights @ fit.y, fit.standard_errors(weights)
         half = t_quantile(fit.df, 0.975)
         rows.append(

@@ -17,19 +17,40 @@ from search_spaces.spec import Kind
 _LAYERS = re.compile(r"-(\d+)$")
 
 
-def spread_row(values: Sequence[float]) -> dict[str, Any]:
-    """Return n, mean, sd and the t interval of the mean; null where n is too small."""
+def spread_row(values: Sequence[float], step: float = 0.0) -> dict[str, Any]:
+    """Return n, mean, sd and the t interval of the mean; null where n is too small.
+
+    The interval is null too where the values differ by less than they can show.
+
+    Args:
+        values: One per seed.
+        step: Smallest difference that the metric can show.
+    """
     if not values:
         return {"n": 0, "mean": None, "sd": None, "ci": None}
     found = summarise(values)
-    ci = None if found.low is None else [found.low, found.high]
+    known = found.low is not None and not is_rounded_away(found.sd, step)
+    ci = [found.low, found.high] if known else None
     return {"n": found.n, "mean": found.mean, "sd": found.sd, "ci": ci}
+
+
+def is_rounded_away(sd: float | None, step: float) -> bool:
+    """Say whether a standard deviation is no more than what rounding to steps makes by itself.
+
+    Equal values of a few seeds then say that their noise was not seen, and not that there is none.
+    """
+    return sd is not None and sd <= step / math.sqrt(12)
 
 
 def outcomes(rows: Iterable[TrialRecord], metric: Metric) -> list[float]:
     """Return the metric of the rows that have one, diverged ones at chance."""
     found = (outcome_of(row, metric) for row in rows)
     return [value for value in found if value is not None]
+
+
+def spread_of(rows: Iterable[TrialRecord], metric: Metric) -> dict[str, Any]:
+    """Return `spread_row` of a metric of the rows that have one."""
+    return spread_row(outcomes(rows, metric), metric.step)
 
 
 def by_anchor(repeats: Iterable[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -52,14 +73,12 @@ def anchor_rows(repeats: Sequence[TrialRecord], context: BenefitContext) -> list
     """Return one row per anchor: the study's metric, and the others beside it."""
     rows = []
     for name, group in by_anchor(repeats).items():
-        others = {
-            metric.name: spread_row(outcomes(group, metric)) for metric in other_metrics(context)
-        }
+        others = {metric.name: spread_of(group, metric) for metric in other_metrics(context)}
         rows.append(
             {
                 "name": name,
                 "depth": _depth(name, group),
-                **spread_row(outcomes(group, study_metric(context))),
+                **spread_of(group, study_metric(context)),
                 "failed": sum(row.state is State.FAILED for row in group),
                 "metrics": {key: value for key, value in others.items() if value["n"]},
             }

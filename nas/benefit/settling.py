@@ -19,7 +19,8 @@ from search_spaces.places import Kind
 class Settled:
     """State of the answers: one per block and kind, identity and projection against none.
 
-    Where spans were varied, one more for each longer span against span 1, over all blocks.
+    A block that always has a skip is asked for projection against identity instead. Where spans
+    were varied, one more for each longer span against span 1, over all blocks.
     """
 
     num_settled: int
@@ -88,15 +89,16 @@ def is_answer(analysis: Analysis, question: Question) -> bool:
     Nor one that constraints keep from its block: more trials would not bring it.
     """
     sample = analysis.sample
-    if question.estimand != "AMCE" or question.position is None:
+    if question.estimand not in ("AMCE", "KIND") or question.position is None:
         return question.estimand == "SPAN_ALL"
     if sample.is_conditional and sample.num_rows_with(question.position) >= ENOUGH_ROWS:
         codes = [KINDS.index(Kind(kind)) for kind in (question.kind, question.reference_kind)]
         if not set(codes) <= set(analysis.models.block_design.levels[question.position]):
             return False
-    every = [sample.choices_at(index).kinds for index in range(len(sample.places))]
-    own = {kind.value for kind in every[question.position]}
-    return len(set(every)) == 1 or own >= {question.kind, question.reference_kind}
+    own = {kind.value for kind in sample.choices_at(question.position).kinds}
+    # With none at the block, its kinds are compared with none alone.
+    is_asked = question.estimand == "AMCE" or Kind.NONE.value not in own
+    return is_asked and own >= {question.kind, question.reference_kind}
 
 
 def is_precise(answer: Estimate | None, limit: float | None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nas.report.curves import history_svg, shown_metric
 from nas.report.data import ReportData
-from nas.report.effects import Effect, effects_of, read_effects
+from nas.report.effects import Effect, effects_of, read_effects, reference_kind
 from nas.report.forest import forest_svg
 from nas.report.headline import ACCURACY
 from nas.report.html import both, esc, key, paragraph, section, table, word
@@ -45,8 +45,10 @@ def effects_section(data: ReportData) -> str:
             f" The grey band holds effects below {metric.size(sesoi)}{metric.unit}"
             f"{source}: too small to matter, and the border between small and large."
         )
+    has_none = reference_kind(data.benefit) == "none"
+    what = "a block gets a skip" if has_none else "a projection takes the place of an identity"
     intro = paragraph(
-        f"How much {metric.label} improves when a block gets a skip, on average over random "
+        f"How much {metric.label} improves when {what}, on average over random "
         "networks. Bars are simultaneous 95% intervals: all of a level hold together."
         f"{band}"
     )

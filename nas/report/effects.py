@@ -81,13 +81,13 @@ def effects_of(benefit: Mapping[str, Any], estimand: str) -> list[Effect]:
 
     Kinds that a block cannot have are left out.
     """
-    never = impossible(benefit)
+    never = impossible(benefit, "identity" if estimand == "KIND" else "none")
     found = read_effects(rows(benefit.get("effects")), estimand)
     return [effect for effect in found if (effect.place, effect.kind) not in never]
 
 
-def impossible(benefit: Mapping[str, Any]) -> set[tuple[Place, str]]:
-    """Return the kinds that single blocks cannot have, or not compare with none, unlike others."""
+def impossible(benefit: Mapping[str, Any], reference: str) -> set[tuple[Place, str]]:
+    """Return the kinds that single blocks cannot have, or not compare with the reference."""
     distribution = mapping(benefit.get("reference_distribution"))
     own = {
         Place.parse(str(name)): set(mapping(kinds))
@@ -98,8 +98,15 @@ def impossible(benefit: Mapping[str, Any]) -> set[tuple[Place, str]]:
         (place, kind)
         for place, kinds in own.items()
         for kind in every
-        if kind not in kinds or ("none" in every and "none" not in kinds)
+        if not {kind, reference} <= kinds or kind == reference
     }
+
+
+def reference_kind(benefit: Mapping[str, Any]) -> str:
+    """Return what kinds are compared with: none, or identity where every block has a skip."""
+    estimands = {str(row.get("estimand")) for row in rows(benefit.get("effects"))}
+    has_none = not estimands or any(name.startswith("AMCE") for name in estimands)
+    return "none" if has_none else "identity"
 
 
 def is_within_constraints(benefit: Mapping[str, Any]) -> bool:
@@ -108,8 +115,8 @@ def is_within_constraints(benefit: Mapping[str, Any]) -> bool:
 
 
 def block_effects(benefit: Mapping[str, Any]) -> dict[tuple[Place, str], Effect]:
-    """Return the effects of single blocks by place and kind."""
-    found = effects_of(benefit, "AMCE")
+    """Return the effects of single blocks by place and kind, against `reference_kind`."""
+    found = effects_of(benefit, "AMCE" if reference_kind(benefit) == "none" else "KIND")
     return {(effect.place, effect.kind): effect for effect in found if effect.place is not None}
 
 

@@ -10,6 +10,7 @@ from nas.report.effects import (
     block_effects,
     effects_of,
     kind_contrast,
+    reference_kind,
 )
 from nas.report.headline import ACCURACY, headline_parts
 from nas.report.html import both, esc, paragraph, stress
@@ -50,7 +51,8 @@ def _card(title: str, body: str, css: str = "") -> str:
 
 def _map_title(data: ReportData) -> str:
     metric = metric_of(data.benefit)
-    return f"What a skip does at each block: effect on {metric.label}{_in(metric)}, + is better"
+    what = "skip" if reference_kind(data.benefit) == "none" else "projection in place of identity"
+    return f"What a {what} does at each block: effect on {metric.label}{_in(metric)}, + is better"
 
 
 def _in(metric: Metric) -> str:
@@ -208,6 +210,8 @@ def _settle(data: ReportData) -> str:
     lines = "".join(f"<li>{_step(step)}</li>" for step in data.next_steps[:3])
     if not lines and is_all:
         lines = "<li>Nothing is open: more trials would only narrow the intervals.</li>"
+    elif not lines and total == 0 and mapping(data.benefit.get("rows")).get("used"):
+        lines = "<li>The space leaves nothing to compare: every block has one kind of skip.</li>"
     elif not lines and settled.get("can_decide") is False and _failed(data):
         lines = "<li>Trials that do not fail: see the warnings.</li>"
     elif not lines:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nas.report.data import ReportData
-from nas.report.effects import Direction, Effect, effects_of
+from nas.report.effects import Direction, Effect, block_effects, effects_of, reference_kind
 from nas.report.numbers import Metric, is_number, metric_of, typographic
 from nas.report.svg import NARROW, Scale, figure, line, mark, scale_over, text, tick_text, titled
 
@@ -80,14 +80,18 @@ def _groups(data: ReportData) -> list[_Group]:
         ]
         return sorted(found, key=lambda effect: _ORDER[effect.kind])
 
-    groups = [_Group(label="All blocks", heavy=True, effects=pick("AMCE_ALL"))]
-    places = [e.place for e in effects_of(data.benefit, "AMCE") if e.place is not None]
-    stages = {e.stage for e in effects_of(data.benefit, "AMCE_STAGE")} | {p.stage for p in places}
+    has_none = reference_kind(data.benefit) == "none"
+    network, stage_level, block_level = (
+        ("AMCE_ALL", "AMCE_STAGE", "AMCE") if has_none else ("KIND",) * 3
+    )
+    groups = [_Group(label="All blocks", heavy=True, effects=pick(network))]
+    places = [place for place, _ in block_effects(data.benefit)]
+    stages = {e.stage for e in effects_of(data.benefit, stage_level)} | {p.stage for p in places}
     for stage in sorted(s for s in stages if s is not None):
         label = f"Stage {stage}"
-        groups.append(_Group(label=label, heavy=True, effects=pick("AMCE_STAGE", stage)))
+        groups.append(_Group(label=label, heavy=True, effects=pick(stage_level, stage)))
         for block in sorted({p.block for p in places if p.stage == stage}):
-            effects = pick("AMCE", stage, block)
+            effects = pick(block_level, stage, block)
             groups.append(_Group(label=f"block {block}", heavy=False, effects=effects))
     return [group for group in groups if group.effects]
 
@@ -170,10 +174,10 @@ def _where(effect: Effect) -> str:
 
 
 def _arms(data: ReportData, effect: Effect) -> str:
-    """Count the networks with this kind here and those with none; coarser levels use all."""
+    """Count the networks with this kind here and those without; coarser levels use all."""
     if effect.place is not None:
         with_it = data.arm(*effect.place, effect.kind)
-        without = data.arm(*effect.place, "none")
+        without = data.arm(*effect.place, reference_kind(data.benefit))
         if with_it is not None and without is not None:
             return f"{with_it} | {without}"
     return "" if effect.n_runs is None else f"{effect.n_runs} in all"

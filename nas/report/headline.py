@@ -1,5 +1,6 @@
 """The answer in one sentence: do skips help on this data at this depth?"""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +9,16 @@ from nas.report.effects import (
     Anchor,
     Direction,
     Effect,
+    Spread,
     all_skips,
+    effects_of,
+    kind_contrast,
     read_anchors,
+    reference_kind,
     reference_layers,
     reference_pair,
 )
-from nas.report.numbers import Metric, count, mapping, metric_of
+from nas.report.numbers import NO_INTERVAL, Metric, count, is_number, mapping, metric_of
 
 ACCURACY = Metric(name="val_accuracy", lower_is_better=False)
 """Shown beside the study's metric, because everybody can read it."""
@@ -33,7 +38,8 @@ def headline(benefit: Mapping[str, Any]) -> str:
 
     The claim rests on the plain against the full-identity network (all skips against none) and on
     the average effect of a skip over the random design; where only one of them can tell, that one
-    decides, and where they contradict each other the sentence says so.
+    decides, and where they contradict each other the sentence says so. Where every block of the
+    space has a skip, it compares projection with identity, or else a longer span with span 1.
 
     Args:
         benefit: Content of `skip_benefit.json`; whatever it lacks is left out.
@@ -47,12 +53,14 @@ def headline_parts(benefit: Mapping[str, Any]) -> Headline:
     """Return claim and evidence of the headline."""
     metric = metric_of(benefit)
     anchors = reference_pair(read_anchors(benefit, metric), reference_layers(benefit))
+    if reference_kind(benefit) != "none":
+        return _kinds_parts(benefit, anchors, metric)
     known = [all_skips(benefit, kind) for kind in ("skip", "identity", "projection")]
     effect = next((one for one in known if one and one.estimate is not None), None)
     evidence: list[str] = []
     verdicts: list[Direction] = []
     if anchors is not None:
-        text, verdict = _anchor_evidence(*anchors, metric)
+        text, verdict = _anchor_evidence(*anchors, metric, benefit)
         evidence.append(text)
         verdicts.append(verdict)
     if effect is not None and _can_decide(benefit):
@@ -73,6 +81,38 @@ def headline_parts(benefit: Mapping[str, Any]) -> Headline:
         )
     claim, direction = _claim(verdicts, where)
     return Headline(claim=claim, evidence=tuple(evidence), direction=direction)
+
+
+def _kinds_parts(
+    benefit: Mapping[str, Any], anchors: tuple[Anchor, Anchor] | None, metric: Metric
+) -> Headline:
+    """Return the headline of a space whose blocks all have a skip."""
+    where = _where(benefit, anchors)
+    asked = [kind_contrast(benefit), *effects_of(benefit, "SPAN_ALL")]
+    effect = next((one for one in asked if one and one.estimate is not None), None)
+    beside = () if anchors is None else (_anchor_evidence(*anchors, metric, benefit)[0],)
+    reason = _why_no_answer(benefit, effect is not None)
+    if effect is None or reason:
+        few = "too few random networks to compare one kind of skip with another"
+        claim = f"No answer{where}" if reason else f"No answer yet{where}"
+        return Headline(
+            claim=claim, evidence=(reason or few, *beside), direction=Direction.UNKNOWN
+        )
+    names, what = ("projection skips", "identity skips"), "a projection in place of an identity"
+    if effect.span is not None:
+        spans = effect.span, effect.reference_span
+        names = (f"skips of span {spans[0]}", f"skips of span {spans[1]}")
+        what = f"span {spans[0]} in place of span {spans[1]}"
+    better, worse = names if effect.estimate is not None and effect.estimate > 0 else names[::-1]
+    claim = {
+        Direction.NEGLIGIBLE: f"{names[0].capitalize()} are as good as {names[1]}",
+        Direction.UNKNOWN: f"The data cannot tell yet whether {names[0]} or {names[1]} are better",
+    }.get(effect.direction, f"{better.capitalize()} are better than {worse}")
+    return Headline(
+        claim=claim + where,
+        evidence=(_effect_evidence(effect, metric, what), *beside),
+        direction=effect.direction,
+    )
 
 
 def _claim(verdicts: list[Direction], where: str) -> tuple[str, Direction]:
@@ -96,6 +136,11 @@ def _why_no_answer(benefit: Mapping[str, Any], has_effect: bool) -> str:
     """Say why the random design cannot tell, whatever its size; empty where it can, or may."""
     study, rows = mapping(benefit.get("study")), mapping(benefit.get("rows"))
     if study.get("n_trials") and not mapping(study.get("by_source")).get("randomised"):
+        limits = mapping(mapping(benefit.get("constraints")).get("limits"))
+        if limits and mapping(benefit.get("constraints")).get("rows_left_out"):
+            named = ", ".join(f"{name}={limit:.6g}" for name, limit in limits.items())
+            words = f"limit {named} leaves" if len(limits) == 1 else f"limits {named} leave"
+            return f"the {words} no network of the design, hence no map"
         return "no trial has source=randomised"
     if _can_decide(benefit):
         return ""
@@ -116,7 +161,9 @@ def _where(benefit: Mapping[str, Any], anchors: tuple[Anchor, Anchor] | None) ->
     return on + (f" at {layers} layers" if layers else "")
 
 
-def _anchor_evidence(plain: Anchor, full: Anchor, metric: Metric) -> tuple[str, Direction]:
+def _anchor_evidence(
+    plain: Anchor, full: Anchor, metric: Metric, benefit: Mapping[str, Any]
+) -> tuple[str, Direction]:
     names = (ACCURACY.name, metric.name)
     ways = {ACCURACY.name: ACCURACY, metric.name: metric}
     both = [plain.best_known(*names), full.best_known(*names)]
@@ -124,18 +171,62 @@ def _anchor_evidence(plain: Anchor, full: Anchor, metric: Metric) -> tuple[str, 
     if known is None:
         return "no anchor network finished a training", Direction.UNKNOWN
     way = ways[known[0]]
-    texts = [_anchor_text(full, way, "95% interval "), _anchor_text(plain, way, "")]
+    named = "95% interval "
+    texts = [_anchor_text(full, way, named)]
+    texts.append(_anchor_text(plain, way, "" if named in texts[0] else named))
     text = (
         f"with an identity skip around every block {way.label} is {texts[0]}, with none {texts[1]}"
     )
-    low, high = plain.spreads.get(way.name), full.spreads.get(way.name)
-    if low is None or high is None or None in (low.low, low.high, high.low, high.high):
+    chance = _chance(benefit, way)
+    sides = [anchor.spreads.get(way.name) for anchor in (plain, full)]
+    if chance is not None and all(_is_guess(side, chance, way) for side in sides):
+        return f"{text}, both no better than guessing", Direction.UNKNOWN
+    ends = [_ends(side, chance, way) for side in sides]
+    if ends[0] is None or ends[1] is None:
         return text, Direction.UNKNOWN
-    return text, _compare(low.low, low.high, high.low, high.high, way)
+    return text, _compare(*ends[0], *ends[1], way)
+
+
+def _chance(benefit: Mapping[str, Any], metric: Metric) -> tuple[float, float] | None:
+    """Return the value of a network that guesses, and how far luck may take it from there."""
+    data = mapping(benefit.get("data"))
+    num_classes, num_images = data.get("num_classes"), data.get("n_val")
+    if not is_number(num_classes) or num_classes < 2:
+        return None
+    if metric.is_share:
+        share = 1 / num_classes
+        luck = 2 * math.sqrt(share * (1 - share) / num_images) if is_number(num_images) else 0.0
+        return share, luck
+    return (math.log(num_classes), 0.0) if metric.name.endswith("log_loss") else None
+
+
+def _is_guess(spread: Spread | None, chance: tuple[float, float], metric: Metric) -> bool:
+    if spread is None or spread.mean is None:
+        return False
+    value, luck = chance
+    if metric.lower_is_better:
+        return max(spread.mean, spread.high or spread.mean) >= value - luck
+    return min(spread.mean, spread.mean if spread.low is None else spread.low) <= value + luck
+
+
+def _ends(
+    spread: Spread | None, chance: tuple[float, float] | None, metric: Metric
+) -> tuple[float, float] | None:
+    """Return the interval of an anchor.
+
+    Seeds that all guess alike show no noise of their own; that of guessing is known.
+    """
+    if spread is None:
+        return None
+    if spread.low is not None and spread.high is not None:
+        return spread.low, spread.high
+    if chance is None or spread.n < 2 or not _is_guess(spread, chance, metric):
+        return None
+    return chance[0] - chance[1], chance[0] + chance[1]
 
 
 def _compare(
-    plain_low: Any, plain_high: Any, full_low: Any, full_high: Any, metric: Metric
+    plain_low: float, plain_high: float, full_low: float, full_high: float, metric: Metric
 ) -> Direction:
     """Compare intervals; those that overlap cannot tell, which is the cautious reading."""
     if full_low > plain_high:
@@ -152,12 +243,13 @@ def _anchor_text(anchor: Anchor, metric: Metric, name: str) -> str:
         return f"*unknown*{failed}"
     seeds = count(spread.n, "seed") + (f", {anchor.failed} failed" if anchor.failed else "")
     if spread.low is None:
-        return f"*{metric.value(spread.mean)}* ({seeds})"
+        missing = f"{NO_INTERVAL}, " if spread.n > 1 else ""
+        return f"*{metric.value(spread.mean)}* ({missing}{seeds})"
     interval = metric.values(spread.low, spread.high)
     return f"*{metric.value(spread.mean)}* ({name}{interval}, {seeds})"
 
 
-def _effect_evidence(effect: Effect, metric: Metric) -> str:
+def _effect_evidence(effect: Effect, metric: Metric, what: str = "") -> str:
     assert effect.estimate is not None, "callers leave effects without an estimate out"
     metric = metric.fine(effect.low, effect.high)
     better = effect.estimate > 0
@@ -166,8 +258,8 @@ def _effect_evidence(effect: Effect, metric: Metric) -> str:
     n = f", {count(effect.n_runs, 'random network')}" if effect.n_runs else ""
     interval = metric.sizes(effect.low, effect.high, effect.estimate)
     named = interval if interval.startswith("no ") else f"95% interval {interval}"
-    name = "skip" if effect.kind == "skip" else f"{effect.kind} skip"
-    return f"one {name} {verb} {metric.label} by {size} on average ({named}{n})"
+    what = what or ("one skip" if effect.kind == "skip" else f"one {effect.kind} skip")
+    return f"{what} {verb} {metric.label} by {size} on average ({named}{n})"
 
 
 def _what_there_is(benefit: Mapping[str, Any]) -> str:

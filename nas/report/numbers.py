@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 MINUS = "\N{MINUS SIGN}"
+NO_INTERVAL = "no interval yet"
 _LARGE = 1e4
 """Numbers above it are written in three digits and a power of ten."""
 DASH = "\N{EN DASH}"
@@ -62,7 +63,7 @@ class Metric:
     def values(self, low: float | None, high: float | None) -> str:
         """Write an interval of values, such as `97.4 to 98.2%`."""
         if not (is_number(low) and is_number(high)):
-            return "no interval"
+            return NO_INTERVAL
         if self.is_share:
             # An interval of a mean may leave [0, 1], where no accuracy can be.
             low, high = max(0.0, low), min(1.0, high)
@@ -86,7 +87,7 @@ class Metric:
     def effects(self, low: float | None, high: float | None) -> str:
         """Write an interval of effects, such as `+0.17 to +0.25`."""
         if not (is_number(low) and is_number(high)):
-            return "no interval"
+            return NO_INTERVAL
         return f"{self.effect(low)} to {self.effect(high)}"
 
     def sizes(self, low: float | None, high: float | None, effect: float) -> str:
@@ -95,7 +96,7 @@ class Metric:
         A minus sign stands only before a bound on the other side of zero than `effect`.
         """
         if not (is_number(low) and is_number(high)):
-            return "no interval"
+            return NO_INTERVAL
         bounds = (low, high) if effect > 0 else (-high, -low)
         texts = [self.effect(bound).removeprefix("+") for bound in bounds]
         return " to ".join(texts)

@@ -1,7 +1,14 @@
 """The skip map: the reference network with the effect of each kind of skip at each block."""
 
 from nas.report.data import ReportData
-from nas.report.effects import Direction, Effect, block_effects, effects_of, impossible
+from nas.report.effects import (
+    Direction,
+    Effect,
+    block_effects,
+    effects_of,
+    impossible,
+    reference_kind,
+)
 from nas.report.numbers import Metric, metric_of, typographic
 from search_spaces.drawing import BlockPaint, Chip, draw_svg
 from search_spaces.spec import Place
@@ -45,7 +52,8 @@ def skip_map_svg(
 
 def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place, BlockPaint]:
     """Return the chips of every block."""
-    effects, never = block_effects(data.benefit), impossible(data.benefit)
+    reference = reference_kind(data.benefit)
+    effects, never = block_effects(data.benefit), impossible(data.benefit, reference)
     # Without any effect both kinds are shown as open questions.
     asked = [kind for kind in KINDS if any(key[1] == kind for key in effects)] or list(KINDS)
     largest = max(
@@ -55,7 +63,7 @@ def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place,
         place: BlockPaint(
             **{
                 kind: _chip(
-                    f"{kind} skip at stage {place.stage}, block {place.block}",
+                    f"{_named(kind, reference)} at stage {place.stage}, block {place.block}",
                     effects.get((place, kind)),
                     metric,
                     largest,
@@ -70,17 +78,18 @@ def paints(data: ReportData, places: list[Place], metric: Metric) -> dict[Place,
 
 def stage_paints(data: ReportData, metric: Metric) -> dict[int, BlockPaint]:
     """Return the chips of every stage: the mean effect of its blocks."""
+    reference = reference_kind(data.benefit)
     found = {
         (effect.stage, effect.kind): effect
-        for effect in effects_of(data.benefit, "AMCE_STAGE")
-        if effect.stage is not None and effect.kind in KINDS
+        for effect in effects_of(data.benefit, "AMCE_STAGE" if reference == "none" else "KIND")
+        if effect.stage is not None and effect.block is None and effect.kind in KINDS
     }
     largest = max((abs(e.estimate or 0.0) for e in found.values() if _is_decided(e)), default=1.0)
     return {
         stage: BlockPaint(
             **{
                 kind: _chip(
-                    f"{kind} skips of stage {stage}, mean per block",
+                    f"{_named(kind, reference)} in stage {stage}, mean per block",
                     found.get((stage, kind)),
                     metric,
                     largest,
@@ -91,6 +100,10 @@ def stage_paints(data: ReportData, metric: Metric) -> dict[int, BlockPaint]:
         )
         for stage in sorted({stage for stage, _ in found if stage is not None})
     }
+
+
+def _named(kind: str, reference: str) -> str:
+    return f"{kind} skip" if reference == "none" else f"{kind} against {reference}"
 
 
 def _is_decided(effect: Effect) -> bool:

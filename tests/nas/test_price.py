@@ -128,3 +128,40 @@ class TestTimeLeft:
             for n in range(4)
         ]
         assert seconds_left(self.PRICE, failed, 1) == pytest.approx(6 + 10)
+
+
+class TestWhatIsLeft:
+    def left(self, ended: list[Any], **more: Any) -> Price:
+        config = make_config({"search": {"trials": 10}})
+        return estimate_price(
+            config, config.make_space(), 2, anchors=True, finalists=True, ended=ended, **more
+        )
+
+    def ended(self, number: int, source: Source) -> list[Any]:
+        return [make_record(n, source=source) for n in range(number)]
+
+    def test_ended_trials_and_anchors_are_paid(self) -> None:
+        ended = self.ended(4, Source.RANDOMISED) + self.ended(3, Source.ADAPTIVE)
+        price = self.left(ended + self.ended(10, Source.ANCHOR) + self.ended(40, Source.FINALIST))
+        assert (price.num_randomised, price.num_adaptive) == (1, 2)
+        # New trials may make other finalists.
+        assert (price.num_anchors, price.num_finalists) == (20, 45)
+        assert price.seconds < self.left([]).seconds
+
+    def test_nothing_is_left_of_a_finished_study(self) -> None:
+        ended = self.ended(5, Source.RANDOMISED) + self.ended(5, Source.ADAPTIVE)
+        # The rival of the winner is an anchor once it is trained.
+        ended += self.ended(35, Source.ANCHOR) + self.ended(40, Source.FINALIST)
+        price = self.left(ended)
+        assert price.describe() == "nothing is left to train."
+        assert price.seconds == 0
+
+    def test_repeats_are_no_more_than_are_known_to_come(self) -> None:
+        price = self.left(self.ended(10, Source.ADAPTIVE), max_repeats=31)
+        assert (price.num_anchors, price.num_finalists) == (30, 1)
+
+    def test_without_a_design_all_trials_are_adaptive(self) -> None:
+        price = self.left([], has_design=False)
+        assert (price.num_randomised, price.num_adaptive) == (0, 10)
+        assert "randomised" not in price.describe()
+        assert "skip map" not in price.describe()

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -195,6 +195,18 @@ def test_a_settled_study_trains_nothing_more(tmp_path: Path) -> None:
     assert "resume   18 trials are done, 0 go on from their checkpoints, 6 to go" in said
 
 
+def test_a_space_without_none_settles_on_identity_against_projection(tmp_path: Path) -> None:
+    space = {"stages": 2, "kinds": ["identity", "projection"]}
+    settings: dict[str, Any] = {"space": space, "sesoi": 10.0, "goal": "map"}
+    run_study(tmp_path, tiny_config(trials=20, **settings), report=False)
+    _, said = run_study(tmp_path, tiny_config(trials=36, until="settled", **settings))
+    assert "until    every answer is precise; stopped after 1 look" in said
+    assert sources(tmp_path)["randomised"] == 20
+    settled = open_run(tmp_path).skip_benefit()["settled"]
+    assert settled["num_precise"] == settled["num_answers"] == 4
+    assert "projection in place of an identity" in said
+
+
 def test_a_study_stops_on_precision_and_never_because_all_is_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,11 +334,12 @@ def test_plan_says_what_is_limited_and_searched_and_the_end_what_was_refused(
         "recipe   lr from 0.03 to 0.3 in adaptive trials, 0.0949 in design rows and anch" in said
     )
     assert "limits   max_params 1,600, max_layers 20; no network of the design (2-2-2 bloc" in said
-    assert "price    0 randomised trials at 14 layers for the skip map, 12 adaptive trials" in said
+    assert "price    12 adaptive trials for the best network,\n         0 anchor" in said
     assert re.fullmatch(
-        r"limits   \d+ proposals? exceeded max_params and cost no training", lines[-2]
+        r"limits   \d+ proposals? exceeded max_params and cost no training", lines[-1]
     )
-    assert lines[-1].startswith("limits   300 design rows left out for the constraints: the des")
+    # The plan has said that there is no map; no line tells of one.
+    assert said.count("skip map") == 1
     assert sources(tmp_path) == {"adaptive": 12}
 
 
@@ -389,3 +402,43 @@ def test_search_for_both_goes_on_with_adaptive_trials_where_rows_run_out(tmp_pat
     assert "limits   max_latency_ms 2; the design was given up" in again
     assert sources(tmp_path)["adaptive"] == 12 - ROWS
     assert sum(trial.rows_left_out for trial in open_run(tmp_path).records()) == 300
+
+
+def test_limits_without_a_design_row_leave_one_plain_sentence_for_the_map(tmp_path: Path) -> None:
+    limit = {"constraints": {"max_layers": 10}}
+    config = make_config(merge(tiny_config(trials=4).to_dict(), limit))
+    _, said = run_study(tmp_path, config)
+    reason = "the limit max_layers=10 leaves no network of the design, hence no map"
+    assert reason in said
+    assert "design rows left out" not in said
+    assert "no trial has source=randomised" not in said
+    assert set(warnings(tmp_path)) & {"W_TPE_ONLY", "W_CONSTRAINED"} == {"W_TPE_ONLY"}
+    assert "constraints leave no network of the design" in warnings(tmp_path)["W_TPE_ONLY"]
+
+
+class TestResume:
+    SEARCH: ClassVar[dict[str, Any]] = {"trials": 8, "finalists": 2, "finalist_seeds": 2}
+
+    def run_again(self, folder: Path, **changes: Any) -> str:
+        for search in (self.SEARCH, {**self.SEARCH, **changes}):
+            stream = io.StringIO()
+            study = open_tiny(folder, tiny_config(**search))
+            RunFolder(folder).write_config(study.config)
+            RunFolder(folder).write_environment(["cpu", "cpu"])
+            options = SearchOptions(with_report=True, with_export=True, stream=stream)
+            pool = FakePool(epochs=2)
+            # No weights were kept by the made-up trainings, so that the export cannot be made.
+            with contextlib.suppress(ExportError):
+                StudyRun(study, SLOTS, options, make_pool=lambda study, slots: pool).run()  # noqa: B023
+        return stream.getvalue()
+
+    def test_a_finished_study_has_nothing_left_to_pay(self, tmp_path: Path) -> None:
+        assert "price    nothing is left to train.\n" in self.run_again(tmp_path)
+
+    def test_more_trials_are_priced_alone_with_the_finalists_they_may_choose(
+        self, tmp_path: Path
+    ) -> None:
+        said = self.run_again(tmp_path, trials=12)
+        assert "price    2 randomised trials at 14 layers for the skip map, 2 adaptive" in said
+        assert "0 anchor and 6 finalist trainings on fresh seeds" in said
+        assert "8/12 trials; 12/18 repeats" in said

@@ -8,10 +8,11 @@ import pytest
 
 from nas.benefit import BenefitContext, skip_benefit
 from nas.benefit.sample import is_full_identity
+from nas.design import design_rows
 from nas.design_plan import DesignPlan
-from nas.report import headline
+from nas.report import ReportData, headline, render_report
 from nas.trials import Source, State, TrialRecord
-from search_spaces import InputShape, make_space
+from search_spaces import InputShape, Kind, make_space
 
 TOP = [
     "schema", "last_trial_utc", "tool_version", "study", "data", "training",
@@ -544,3 +545,37 @@ def test_few_rows_within_constraints_give_no_means_from_shares(planted):
     result = skip_benefit(rows, [], planted.context)
     assert {row["estimate"] for row in result["effects"]} == {None}
     assert headline(result).startswith("No answer yet")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_six_networks_have_no_interval_rather_than_an_astronomical_one(planted, seed):
+    small = planted.space.spec((2, 2, 2), {})
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, kinds in enumerate(islice(design_rows([*small.places()], [*Kind], seed), 6)):
+        loss = float(2 + 0.05 * rng.normal())
+        spec = small.with_kinds(kinds)
+        rows.append(
+            replace(
+                planted.design(1)[0],
+                number=number,
+                spec=spec,
+                spec_id=spec.spec_id,
+                value=loss,
+                metrics={"val_log_loss": loss},
+            )
+        )
+    context = replace(planted.context, reference_spec=small, reference_depths=small.depths)
+    told = skip_benefit(rows, [], context)
+    known = [row for row in told["effects"] if row["estimate"] is not None]
+    assert known
+    for row in known:
+        names = ("se", "ci_low", "ci_high", "ci_sim_low", "ci_sim_high", "p", "p_adj", "mde")
+        if row["ci_sim_high"] is None:
+            assert all(row[name] is None for name in names)
+            assert row["decision"] == "inconclusive"
+        else:
+            assert row["ci_sim_high"] - row["ci_sim_low"] < 10
+    assert "e+" not in headline(told)
+    page = render_report(ReportData(study="few", benefit=told, trials=rows))
+    assert "e+1" not in page

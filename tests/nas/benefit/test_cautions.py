@@ -38,7 +38,7 @@ def test_adaptive_rows_alone_give_no_map(planted):
 
 def test_a_design_beyond_the_constraints_is_trained_without_them(planted):
     rows = [replace(t, source=Source.ADAPTIVE) for t in planted.design(50)]
-    context = replace(planted.context, limits=("max_macs", "max_params"))
+    context = replace(planted.context, limits={"max_macs": 9, "max_params": 9})
     flags = "--set constraints.max_macs=null --set constraints.max_params=null"
     remedy = warnings_of(rows, [], context)["W_TPE_ONLY"]["remedy"]
     assert f"--mode effects {flags} --name" in remedy

@@ -104,3 +104,15 @@ def test_a_rival_of_another_recipe_or_width_is_no_rival(planted):
     spec = next(anchor.spec for anchor in anchors if anchor.spec.is_full_identity)
     stages = [{**stage, "width": 2 * stage["width"]} for stage in spec.to_dict()["stages"]]
     assert versus(spec=spec.changed(stages=stages)) is None
+
+
+def test_accuracies_that_differ_by_less_than_an_image_tell_no_winner(planted):
+    trials, anchors = planted.design(20), planted.anchors()
+    finalists = planted.finalists(trials[5], [0.98, 0.98, 0.9801])
+    identity = [row for row in anchors if row.name == "identity-32"]
+    rivals = [replace(row, value=0.97) for row in identity]
+    context = replace(planted.context, metric="val/accuracy", direction="maximize", num_val=360)
+    versus = search_result(trials, finalists + rivals, context)["versus_identity"]
+    assert versus["difference"] == pytest.approx(0.01, abs=1e-3)
+    assert (versus["ci_low"], versus["ci_high"]) == (None, None)
+    assert versus["verdict"] == "not distinguishable"

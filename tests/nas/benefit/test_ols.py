@@ -118,3 +118,19 @@ def test_memory_grows_with_the_rows_and_not_with_their_square(repeats):
     tracemalloc.stop()
     # A matrix of rows x rows would take 800 MB.
     assert peak < 50e6
+
+
+def test_errors_of_a_row_that_is_fitted_almost_exactly_or_of_few_rows_mean_nothing():
+    rng = np.random.default_rng(0)
+    far = rng.normal(size=20)
+    far[4] = 1000.0
+    fit = Fit(np.column_stack([np.ones(20), far]), rng.normal(size=20), np.arange(20))
+    assert fit.identified(np.eye(2)).all()
+    assert fit.has_errors(fit.weights(np.eye(2))).tolist() == [False, False]
+    few = Fit(np.column_stack([np.ones(4), rng.normal(size=4)]), rng.normal(size=4), np.arange(4))
+    assert not few.has_errors(few.weights(np.eye(2))).any()
+
+
+def test_errors_of_ordinary_rows_mean_something(data):
+    fit = Fit(*data, np.arange(40))
+    assert fit.has_errors(fit.weights(CONTRASTS)).all()

@@ -88,3 +88,20 @@ def test_noise_of_plain_networks_and_other_depths_counts_only_for_want_of_better
     assert noise([], plain, metric, 32)["n_replicated"] == 1
     empty = noise([], [], metric, 32)
     assert (empty["sd_within_arch"], empty["sd_between_arch"], empty["ratio"]) == (None,) * 3
+
+
+def test_seeds_that_differ_by_less_than_an_image_have_no_interval():
+    assert spread_row([0.1, 0.1])["ci"] is None
+    assert spread_row([0.1, 0.1])["sd"] == 0
+    # One image of 100: two seeds that differ by a quarter of it have met rounding only.
+    assert spread_row([0.1, 0.1025], step=0.01)["ci"] is None
+    assert spread_row([0.1, 0.12], step=0.01)["ci"] is not None
+
+
+def test_the_step_of_an_anchors_accuracy_is_one_image(planted):
+    anchors = [
+        replace(row, metrics={**row.metrics, "val_accuracy": 0.1}) for row in planted.anchors()
+    ]
+    rows = anchor_rows(anchors, replace(planted.context, num_val=360))
+    assert all(row["metrics"]["val_accuracy"]["ci"] is None for row in rows)
+    assert all(row["ci"] is not None for row in rows)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nas.benefit import Settled, settled, skip_benefit
+from nas.report import headline
 from nas.space_kinds import BlockChoices
 from nas.trials import State
 from search_spaces.places import Kind
@@ -95,3 +96,53 @@ def test_a_kind_that_constraints_keep_from_a_block_is_no_answer(planted):
     rows[0] = replace(rows[0], rows_left_out=1)
     assert settled(rows, declared).num_answers == 30 - 2
     assert settled(rows[:20], declared).num_answers == 30
+
+
+class TestWithoutNone:
+    """A space whose blocks all have a skip: identity or projection."""
+
+    KINDS = (Kind.IDENTITY, Kind.PROJECTION)
+
+    def context(self, planted):
+        choices = dict.fromkeys(planted.plain.places(), BlockChoices(kinds=self.KINDS))
+        return replace(planted.context, kinds=self.KINDS, choices=choices)
+
+    def rows(self, planted, number=100, sd=0.01):
+        rng = np.random.default_rng(1)
+        rows = []
+        for row in planted.design(number):
+            kinds = {p: self.KINDS[rng.integers(2)] for p in row.spec.places()}
+            spec = row.spec.with_kinds(kinds)
+            share = list(kinds.values()).count(Kind.PROJECTION)
+            loss = float(2 + 0.1 * share + sd * rng.normal())
+            metrics = {"val_log_loss": loss}
+            rows.append(replace(row, spec=spec, spec_id=spec.spec_id, value=loss, metrics=metrics))
+        return rows
+
+    def test_the_answers_are_projection_against_identity_and_can_be_precise(self, planted):
+        rows, context = self.rows(planted), replace(self.context(planted), sesoi=0.05)
+        assert settled(rows, context) == Settled(15, 15, 0, num_precise=15)
+        told = skip_benefit(rows, [], context)
+        assert (told["settled"]["num_settled"], told["settled"]["num_precise"]) == (15, 15)
+        assert told["settled"]["next"] is None
+        assert {row["estimand"] for row in told["effects"]} == {"KIND"}
+
+    def test_nobody_is_told_to_train_rows_for_a_comparison_that_there_is_not(self, planted):
+        told = skip_benefit(self.rows(planted), [], replace(self.context(planted), sesoi=0.05))
+        assert not {"W_UNDERPOWERED", "W_ALIASED"} & set(told["warnings"])
+
+    def test_the_headline_compares_the_kinds(self, planted):
+        told = skip_benefit(self.rows(planted), planted.anchors(), self.context(planted))
+        sentence = headline(told)
+        assert sentence.startswith(
+            "Identity skips are better than projection skips at 32 layers: a projection in place "
+            "of an identity raises validation log-loss by 0.10"
+        )
+        assert "with an identity skip around every block" in sentence
+
+    def test_a_block_with_none_is_not_asked_for_kinds_too(self, planted):
+        choices = dict.fromkeys(planted.plain.places(), CHOICES)
+        first = next(iter(choices))
+        choices[first] = BlockChoices(kinds=self.KINDS)
+        context = replace(planted.context, choices=choices)
+        assert settled(planted.design(20), context).num_answers == 14 * 2 + 1

@@ -1,3 +1,6 @@
+import math
+from typing import ClassVar
+
 import pytest
 
 from nas.report import headline
@@ -100,7 +103,7 @@ def test_failed_seeds_of_an_anchor_are_told() -> None:
 
 def test_a_missing_interval_is_named() -> None:
     effect = ALL_HELP | {"ci_sim_low": None, "ci_sim_high": None}
-    assert "on average (no interval, 100 random networks)" in headline({"effects": [effect]})
+    assert "on average (no interval yet, 100 random networks)" in headline({"effects": [effect]})
 
 
 def test_accuracy_as_the_metric_is_told_in_points() -> None:
@@ -170,3 +173,77 @@ def test_where_the_mean_over_all_kinds_is_not_known_that_of_one_kind_is_told() -
         "Skips help on digits: one identity skip lowers validation log-loss by 0.20 on average "
         "(95% interval 0.15 to 0.25, 100 random networks)."
     )
+
+
+class TestChance:
+    """Ten classes and 360 images: guessing gives 10%, and up to 13.2% by luck."""
+
+    DATA: ClassVar = DATA | {"num_classes": 10, "n_val": 360}
+
+    def seeds(self, name: str, mean: float, ci: list[float] | None) -> dict:
+        stats = {"mean": mean, "sd": 0.0 if ci is None else 0.01, "ci": ci}
+        return {"name": name, "n": 2, "failed": 0, **stats, "metrics": {"val_accuracy": stats}}
+
+    def test_networks_that_all_guess_are_no_evidence(self) -> None:
+        for ci in (None, [0.102, 0.104]):
+            anchors = [self.seeds("plain-8", 0.1, None), self.seeds("identity-8", 0.103, ci)]
+            sentence = headline({"data": self.DATA, "anchors": anchors})
+            assert sentence.startswith("The data cannot tell yet whether skips help")
+            assert "both no better than guessing" in sentence
+
+    def test_equal_seeds_have_no_interval_and_claim_nothing(self) -> None:
+        anchors = [self.seeds("plain-8", 0.5, None), self.seeds("identity-8", 0.6, None)]
+        sentence = headline({"data": self.DATA, "anchors": anchors})
+        assert sentence.startswith("The data cannot tell yet whether skips help")
+        assert "is 60.0% (no interval yet, 2 seeds), with none 50.0% (no interval yet" in sentence
+
+    def test_a_network_that_learns_beside_one_that_guesses_is_evidence(self) -> None:
+        anchors = [self.seeds("plain-8", 0.1, None), self.seeds("identity-8", 0.97, [0.96, 0.98])]
+        assert headline({"data": self.DATA, "anchors": anchors}).startswith("Skips help")
+
+    def test_log_loss_of_a_guess_is_known_too(self) -> None:
+        guess = math.log(10)
+        anchors = [
+            {"name": "plain-8", "n": 2, "mean": guess, "sd": 0.0, "ci": None},
+            {"name": "identity-8", "n": 2, "mean": guess, "sd": 0.0, "ci": None},
+        ]
+        assert "guessing" in headline({"data": self.DATA, "anchors": anchors})
+        anchors[1] |= {"mean": 0.2, "ci": [0.1, 0.3]}
+        assert headline({"data": self.DATA, "anchors": anchors}).startswith("Skips help")
+
+
+class TestSpacesWhoseBlocksAllHaveASkip:
+    KIND: ClassVar = ALL_HELP | {
+        "estimand": "KIND",
+        "kind": "projection",
+        "reference_kind": "identity",
+    }
+
+    def test_projection_is_compared_with_identity(self) -> None:
+        sentence = headline({"data": DATA, "effects": [self.KIND]})
+        assert sentence.startswith("Projection skips are better than identity skips on digits:")
+        equal = headline({"data": DATA, "effects": [self.KIND | {"decision": "negligible"}]})
+        assert equal.startswith("Projection skips are as good as identity skips on digits:")
+        open_ = headline({"data": DATA, "effects": [self.KIND | {"decision": "inconclusive"}]})
+        assert open_.startswith(
+            "The data cannot tell yet whether projection skips or identity skips are better on"
+        )
+
+    def test_with_one_kind_only_spans_are_compared(self) -> None:
+        span = self.KIND | {
+            "estimand": "SPAN_ALL",
+            "kind": "skip",
+            "span": 2,
+            "reference_span": 1,
+            "decision": "harm",
+            "estimate": -0.2,
+        }
+        sentence = headline({"data": DATA, "effects": [span]})
+        assert sentence.startswith("Skips of span 1 are better than skips of span 2 on digits:")
+
+    def test_before_there_is_an_estimate_there_is_no_answer(self) -> None:
+        unknown = self.KIND | {"estimate": None, "decision": "inconclusive"}
+        assert headline({"data": DATA, "effects": [unknown]}) == (
+            "No answer yet on digits: too few random networks to compare one kind of skip with "
+            "another."
+        )

@@ -31,7 +31,7 @@ def test_an_effect_that_rounds_to_zero_has_no_sign() -> None:
 def test_a_size_has_a_minus_only_beyond_zero() -> None:
     assert LOSS.sizes(-0.25, -0.15, -0.2) == "0.15 to 0.25"
     assert LOSS.sizes(-0.25, 0.05, -0.1) == "-0.05 to 0.25"
-    assert LOSS.sizes(None, 0.05, -0.1) == "no interval"
+    assert LOSS.sizes(None, 0.05, -0.1) == "no interval yet"
 
 
 @pytest.mark.parametrize(("half", "text"), [(0.03, "+0.20"), (0.004, "+0.200"), (0.0, "+0.20")])

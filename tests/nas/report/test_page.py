@@ -421,3 +421,29 @@ def test_the_report_needs_neither_torch_nor_optuna() -> None:
         "sys.exit(any(m in sys.modules for m in ('torch', 'optuna', 'wandb', 'scipy')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_space_whose_blocks_all_have_a_skip_is_shown_by_kind(data: ReportData) -> None:
+    shares = {"identity": 0.5, "projection": 0.5}
+    places = {f"stage{stage}.block{block}": shares for stage in (1, 2) for block in (1, 2)}
+    rows = [row for row in data.benefit["effects"] if row["estimand"] == "AMCE"]
+    kinds = [
+        row | {"estimand": "KIND", "reference_kind": "identity"}
+        for row in rows
+        if row["kind"] == "projection"
+    ]
+    always = dict(data.benefit) | {
+        "effects": kinds,
+        "reference_distribution": {"per_position_probs": places},
+    }
+    page = render_report(dataclasses.replace(data, benefit=always))
+    assert "What a projection in place of identity does at each block" in page
+    assert "projection against identity at stage 1, block 1" in page
+    assert "when a projection takes the place of an identity" in page
+    assert "identity skip at stage" not in page
+
+
+def test_an_effect_without_an_interval_is_drawn_without_a_whisker(data: ReportData) -> None:
+    rows = [row | {"ci_sim_low": None, "ci_sim_high": None} for row in data.benefit["effects"]]
+    page = render_report(dataclasses.replace(data, benefit=dict(data.benefit) | {"effects": rows}))
+    assert "no interval yet" in page
