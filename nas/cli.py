@@ -220,6 +220,8 @@ def export(
         with _explained_interrupt(folder):
             result = export_trial(folder, trial, out)
     print(f"export   {result.folder}")
+    if result.replaced is not None:
+        print(f"replaced the former export there, of spec_id {result.replaced or 'unknown'}")
     print(f"proven   largest difference of logits {result.max_abs_difference:.2g}", end="")
     print("" if result.accuracy is None else f", test accuracy {result.accuracy:.1%}")
 
@@ -248,6 +250,7 @@ def show(
     from nas.show import check_show_flags, describe_spec, find_spec
 
     check_show_flags(gradients=gradients, seeds=seeds)
+    _check_pictures(svg=svg, png=png)
     spec = find_spec(what, RUNS, data=data, width=width)
     _write_pictures(spec, svg=svg, png=png)
     facts = describe_spec(spec)
@@ -262,6 +265,8 @@ def show(
         print(json.dumps(facts, indent=2))
         return
     _print_drawing(spec, facts)
+    for path in filter(None, (svg, png)):
+        print(f"picture {path}")
     if comparison is not None:
         from nas.show import can_show_boxes
         from nas.show_gradients import describe_gradients
@@ -269,6 +274,14 @@ def show(
         columns = shutil.get_terminal_size((100, 24)).columns
         ascii_only = not can_show_boxes(sys.stdout)
         print("\n" + describe_gradients(comparison, width=columns, ascii_only=ascii_only))
+
+
+def _check_pictures(**paths: Path | None) -> None:
+    from nas.pictures import check_picture_path
+
+    for name, path in paths.items():
+        if path is not None:
+            check_picture_path(f"--{name}", path)
 
 
 def _write_pictures(spec: Any, *, svg: Path | None, png: Path | None) -> None:
@@ -292,8 +305,7 @@ def _print_drawing(spec: Any, facts: dict[str, Any]) -> None:
 
     columns = shutil.get_terminal_size((100, 24)).columns
     print(draw_text(spec, width=columns, ascii_only=not can_show_boxes(sys.stdout)))
-    print(f"\n{facts['layers']} layers, {facts['params']:,} parameters, {facts['macs']:,} MACs")
-    print(f"spec_id {facts['spec_id']}")
+    print(f"\nspec_id {facts['spec_id']}")
 
 
 @app.command()

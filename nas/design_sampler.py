@@ -1,18 +1,43 @@
 """A sampler that mixes rows of the balanced design into any other sampler's trials."""
 
 import math
-from collections.abc import Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.allowed_rows import MAX_ROWS_LEFT_OUT
+from nas.config import make_config
+from nas.constraints import Constraints, Limits
 from nas.design_plan import DesignPlan
 from nas.errors import ConfigError
 from search_spaces.space import SearchSpace, Value
+
+
+class _Drawn(NamedTuple):
+    """The first rows of the design within the constraints."""
+
+    answers: list[dict[str, Value]]
+    left_out: list[int]
+    """How many rows were left out before each of them, and before the design was given up."""
+
+    @property
+    def is_given_up(self) -> bool:
+        return len(self.left_out) > len(self.answers)
+
+
+def as_constraints(given: Constraints | Mapping[str, Any] | None) -> Constraints:
+    """Check constraints as a study's would be, with the same messages.
+
+    Raises:
+        ConfigError: One is unknown or wrong.
+    """
+    if isinstance(given, Constraints):
+        return given
+    return make_config({"constraints": given or {}}).constraints
 
 
 class DesignSampler(BaseSampler):
@@ -27,13 +52,23 @@ class DesignSampler(BaseSampler):
         space: The search space; rows are at its deepest networks.
         share: Share of rows, in [0, 1].
         seed: Seed of the design; the same in every process.
+        constraints: Those of the objective. Rows beyond them are left out and the next row is
+            taken, so that the share holds; after 300 in a row the design is given up. A latency is
+            not looked at: processes would measure it differently.
 
     Raises:
-        ConfigError: The share is out of range, or no decision of the space can be balanced.
+        ConfigError: The share is out of range, no decision of the space can be balanced, or a
+            constraint is wrong.
     """
 
     def __init__(
-        self, base: BaseSampler, space: SearchSpace, *, share: float = 0.5, seed: int = 0
+        self,
+        base: BaseSampler,
+        space: SearchSpace,
+        *,
+        share: float = 0.5,
+        seed: int = 0,
+        constraints: Constraints | Mapping[str, Any] | None = None,
     ) -> None:
         if not 0 <= share <= 1:
             raise ConfigError(f"DesignSampler: share must be in [0, 1], got share={share}.")
@@ -42,10 +77,12 @@ class DesignSampler(BaseSampler):
         self._plan = DesignPlan(space, seed)
         if share:
             self._plan.check("DesignSampler: share")
-        self._answers: list[dict[str, Value]] = []
+        self.constraints = as_constraints(constraints)
+        self._limits = Limits(self.constraints)
+        self._drawn = _Drawn([], [])
 
     def is_design_row(self, number: int) -> bool:
-        """Say whether the trial of this number is a row of the design."""
+        """Say whether the trial of this number is a row, as long as the design has any."""
         return self._num_rows_before(number + 1) > self._num_rows_before(number)
 
     def _num_rows_before(self, number: int) -> int:
@@ -56,19 +93,48 @@ class DesignSampler(BaseSampler):
         if not self.is_design_row(number):
             return None
         index = self._num_rows_before(number)
-        answers = self._answers
-        if len(answers) <= index:
+        answers = self._rows(index).answers
+        return answers[index] if index < len(answers) else None
+
+    def rows_left_out(self, number: int) -> int:
+        """Count the rows beyond the constraints that were left out just before this trial's row.
+
+        Where the design was given up, its last ones count for the trial that is no row for it.
+        """
+        if not self.is_design_row(number):
+            return 0
+        index = self._num_rows_before(number)
+        left_out = self._rows(index).left_out
+        return left_out[index] if index < len(left_out) else 0
+
+    def _rows(self, index: int) -> "_Drawn":
+        """Return the allowed rows up to this one and some more."""
+        drawn = self._drawn
+        if len(drawn.left_out) <= index and not drawn.is_given_up:
             # Drawn anew, so that threads of one study never share a generator.
-            rows = islice(self._plan.rows(), 2 * index + 16)
-            answers = [row.answers for row in rows]
-            self._answers = answers
-        return answers[index]
+            self._drawn = drawn = self._draw(2 * index + 16)
+        return drawn
+
+    def _draw(self, number: int) -> "_Drawn":
+        drawn, beyond = _Drawn([], []), 0
+        for row in self._plan.rows():
+            if self._limits.allows(row.spec):
+                drawn.answers.append(row.answers)
+                drawn.left_out.append(beyond)
+                beyond = 0
+            else:
+                beyond += 1
+            if beyond >= MAX_ROWS_LEFT_OUT:
+                drawn.left_out.append(beyond)
+            if len(drawn.left_out) >= number or drawn.is_given_up:
+                break
+        return drawn
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Nothing for a row; else what the base says."""
-        if self.is_design_row(trial.number):
+        if self.row(trial.number) is not None:
             return {}
         return self._base.infer_relative_search_space(study, trial)
 
@@ -76,7 +142,7 @@ class DesignSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Nothing for a row; else what the base says."""
-        if self.is_design_row(trial.number):
+        if self.row(trial.number) is not None:
             return {}
         return self._base.sample_relative(study, trial, search_space)
 

@@ -1,15 +1,19 @@
 """Door 2: our candidates inside a user's own `study.optimize`, with any storage and pruner."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
+from optuna.trial import FixedTrial, FrozenTrial
 
-from nas.config import DIRECTIONS, make_config
-from nas.constraints import Constraints, broken
-from nas.design_sampler import DesignSampler
-from nas.errors import TrainingError
+from nas.allowed_rows import check_feasible
+from nas.config import DIRECTIONS, StudyConfig, make_config
+from nas.constraints import Constraints, Limits, broken
+from nas.design_sampler import DesignSampler, as_constraints
+from nas.errors import ResumeError, TrainingError
 from nas.latencies import limits_of
 from nas.own_task import check_task, load_task
 from nas.records import METRICS, measured, result_attribute, start_attributes
@@ -26,6 +30,10 @@ from trainer.seeding import child_seed
 
 if TYPE_CHECKING:
     from trainer.module import CandidateModule
+
+
+_SETTINGS = "nas_objective"
+"""User attribute of a study: the settings that all its trials share."""
 
 
 class Objective:
@@ -45,10 +53,11 @@ class Objective:
         device: torch's name of the device.
         constraints: What a network must not exceed, such as `{"max_params": 50_000}`; a trial
             beyond it is pruned before any training, and the sampler is told how far it is beyond.
+            Give them to `DesignSampler` too, so that it takes allowed rows only.
         task: A subclass of `CandidateModule`, or `{"class_path": ..., "init_args": {...}}`.
 
     Raises:
-        UserError: A name or field is wrong.
+        UserError: A name or field is wrong, or no network of the space is within the constraints.
     """
 
     def __init__(
@@ -64,16 +73,16 @@ class Objective:
         task: "type[CandidateModule] | Mapping[str, Any] | None" = None,
     ) -> None:
         _check_arguments(space, metric, device, has_task=task is not None)
+        self.constraints = as_constraints(constraints)
         # Checked as a study's would be, with the same messages.
-        if isinstance(constraints, Constraints):
-            constraints = constraints.model_dump()
         checked = make_config(
             {
                 "data": data,
                 "recipe": recipe or {},
-                "constraints": constraints or {},
+                "constraints": self.constraints.model_dump(),
                 "task": None if isinstance(task, type) else task,
-                "search": {"duplicates": "reseed"},
+                # Which trials are design rows is the sampler's to say.
+                "search": {"duplicates": "reseed", "goal": "best"},
             }
         )
         facts = checked.facts()
@@ -84,6 +93,9 @@ class Objective:
         )
         self.recipe = checked.recipe
         self._limits = limits_of(checked, device)
+        # By arithmetic: latencies are measured once there are trials.
+        check_feasible(checked, self.space, Limits(_without_latency(self.constraints)))
+        self._settings = _settings(checked, self.space, metric, task)
         self._data_name = data
         self._metric = metric
         self._seed = seed
@@ -105,20 +117,23 @@ class Objective:
         Raises:
             optuna.TrialPruned: The study's pruner stopped it, or it is beyond a constraint.
             TrainingError: The training failed for another reason.
+            UserError: The study or the trial is none that can be trained by this objective.
         """
         # Imported here: torch and Lightning take seconds.
         from trainer.datasets import load_data
         from trainer.train import train
 
-        self._check_direction(trial)
+        self._check_study(trial)
         if self._data is None:
             self._data = load_data(self._data_name)
         spec = self.space.suggest(trial)
         source = _source(trial, self.space.decisions(spec))
         seed = child_seed(self._seed, "objective", trial.number)
         recipe = self._ask_recipe(trial, source)
+        left_out = _rows_left_out(trial)
+        more = {"rows_left_out": left_out} if left_out else {}
         attributes = start_attributes(
-            spec, source, seed, recipe.lr, weight_decay=recipe.weight_decay
+            spec, source, seed, recipe.lr, weight_decay=recipe.weight_decay, **more
         )
         for key, value in attributes.items():
             trial.set_user_attr(key, value)
@@ -172,8 +187,48 @@ class Objective:
         if source is Source.RANDOMISED:
             # A row that is left out says nothing about skips, and was not pruned for its result.
             trial.set_user_attr("source", Source.ADAPTIVE.value)
-            trial.set_user_attr("rows_left_out", 1)
+            trial.set_user_attr("rows_left_out", _rows_left_out(trial) + 1)
         raise optuna.TrialPruned(reason)
+
+    def _check_study(self, trial: optuna.Trial) -> None:
+        """Refuse what this objective cannot train, before anything is asked of the trial."""
+        if isinstance(trial, FixedTrial | FrozenTrial):
+            raise UserError(
+                "Objective: a trial must belong to a study that runs, got "
+                f"trial={type(trial).__name__}. Enqueue its parameters with study.enqueue_trial "
+                "and call study.optimize."
+            )
+        study, sampler = trial.study, trial.study.sampler
+        if len(study.directions) != 1:
+            raise UserError(
+                "Objective: a study must have one objective, got "
+                f"directions={[found.name.lower() for found in study.directions]}. Make it with "
+                "optuna.create_study(direction=...) of one metric; others are kept on every trial."
+            )
+        self._check_direction(trial)
+        allowed = (self.constraints, Constraints())
+        if isinstance(sampler, DesignSampler) and sampler.constraints not in allowed:
+            raise UserError(
+                "Objective: its constraints and those of DesignSampler must be equal, got "
+                f"{self.constraints.limits} and {sampler.constraints.limits}. Give both the same."
+            )
+        self._check_settings(study)
+
+    def _check_settings(self, study: optuna.Study) -> None:
+        """Keep the settings on the study once; refuse a study of others.
+
+        Trials of other settings would be mixed in one map.
+        """
+        stored = study.user_attrs.get(_SETTINGS)
+        if stored is None:
+            study.set_user_attr(_SETTINGS, self._settings)
+        elif stored != self._settings:
+            where, old, new = _first_difference("", stored, self._settings)
+            raise ResumeError(
+                f"Objective: study {study.study_name!r} must keep the settings of its first trial, "
+                f"{where}={old!r}, got {where}={new!r}. Make another study, or go on with the "
+                "first settings."
+            )
 
     def _check_direction(self, trial: optuna.Trial) -> None:
         wanted = DIRECTIONS.get(self._metric)
@@ -200,6 +255,36 @@ def _check_arguments(space: object, metric: str, device: str, *, has_task: bool)
         raise UserError(
             f"Objective: device must be 'cpu' or 'cuda:<number>', got device={device!r}."
         )
+
+
+def _without_latency(constraints: Constraints) -> Constraints:
+    return constraints.model_copy(update={"max_latency_ms": None, "latency_batch": 1})
+
+
+def _settings(
+    config: StudyConfig, space: SearchSpace, metric: str, task: object
+) -> dict[str, Any]:
+    """Return what all trials of a study share, as JSON data; seeds and devices may differ."""
+    plain = config.model_dump(mode="json", include={"data", "recipe", "constraints", "task"})
+    if isinstance(task, type):
+        plain["task"] = f"{task.__module__}.{task.__qualname__}"
+    example = space.sample(np.random.default_rng(0)).spec_id
+    facts = {"name": type(space).__name__, "size": space.size, "random_network": example}
+    # Through JSON, so that it equals what a storage gives back.
+    return json.loads(json.dumps({**plain, "metric": metric, "space": facts}))
+
+
+def _first_difference(where: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    """Say where two values differ, as deep as both are mappings."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return where, old, new
+    key = min(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return _first_difference(f"{where}.{key}".lstrip("."), old.get(key), new.get(key))
+
+
+def _rows_left_out(trial: optuna.Trial) -> int:
+    sampler = trial.study.sampler
+    return sampler.rows_left_out(trial.number) if isinstance(sampler, DesignSampler) else 0
 
 
 class _ReportToTrial:

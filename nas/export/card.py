@@ -3,6 +3,7 @@
 It says nothing of the machine: no host names, no paths.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from nas.errors import TableError
 from nas.export.card_network import network_facts
 from nas.export.card_scores import against_identity, finalists, score
-from nas.export.markdown import numbers
+from nas.export.markdown import counted, numbers
 from nas.export.model_source import network_name
 from nas.export.request import ExportRequest
 from nas.finalists import Ranking, Standing, best_finalist
@@ -81,12 +82,17 @@ def _data_and_training(request: ExportRequest) -> str:
             "",
             f"- Data: `{facts.name}`, {facts.n_train} training, {facts.n_val} validation and "
             f"{facts.n_test} test images; stratified split, split seed {facts.split_seed}.",
-            f"- Training{task}: {recipe.get('epochs', 'unknown')} epochs, peak learning rate "
+            f"- Training{task}: {_epochs(recipe)}, peak learning rate "
             f"{recipe.get('lr', 'unknown')}, {recipe.get('optimizer', 'unknown optimizer')}, "
             f"weights of the last epoch, seed {request.seed}.",
             f"- Normalisation, per channel: mean {numbers(request.mean)}, std {numbers(request.std)}.",
         ]
     )
+
+
+def _epochs(recipe: Mapping[str, Any]) -> str:
+    found = recipe.get("epochs")
+    return counted(found, "epoch") if isinstance(found, int) else "unknown epochs"
 
 
 def _load(request: ExportRequest) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nas.export.markdown import (
     Bounds,
+    counted,
     duration,
     interval,
     mean_sd,
@@ -205,7 +206,10 @@ def finalists(request: ExportRequest, ranking: Ranking, standing: Standing | Non
         standing: The exported one among them; None where it is not.
     """
     cost = request.cost
-    found = f"{cost.trials} trials by {cost.workers} workers in {duration(cost.seconds)}."
+    found = (
+        f"{counted(cost.trials, 'trial')} by {counted(cost.workers, 'worker')} in "
+        f"{duration(cost.seconds)}."
+    )
     if not ranking.standings:
         return f"## How it was found\n\n{found} No architecture was retrained on fresh seeds."
     rows = [

@@ -134,6 +134,9 @@ class ExportResult:
     """On the test split, as measured in the fresh process, in [0, 1]; None without labels."""
     seconds: float
     """Wall time of the export, the check included."""
+    replaced: str | None = None
+    """`spec_id` of the former export in the folder; empty where it could not be read, None where
+    there was no export."""
 
 
 def _images(what: ArchitectureSpec | DataFacts) -> str:

@@ -20,7 +20,8 @@ from nas.export.verify import (
     load_network,
     write_reference,
 )
-from search_spaces.spec import BlockClass
+from search_spaces.errors import SpecError
+from search_spaces.spec import ArchitectureSpec, BlockClass
 
 if TYPE_CHECKING:
     from search_spaces.resnet import CandidateResNet
@@ -73,6 +74,7 @@ def write_export(folder: Path, request: ExportRequest) -> ExportResult:
             if request.picture:
                 (draft / "architecture.svg").write_text(request.picture, encoding="utf-8")
             (draft / "card.md").write_text(card(request, check.accuracy), encoding="utf-8")
+            replaced = _former_spec_id(folder)
             swap(draft, folder)
     except OSError as error:
         raise ExportError(
@@ -84,6 +86,7 @@ def write_export(folder: Path, request: ExportRequest) -> ExportResult:
         max_abs_difference=check.max_abs_difference,
         accuracy=check.accuracy,
         seconds=time.perf_counter() - started,
+        replaced=replaced,
     )
 
 
@@ -113,6 +116,17 @@ def _copy_own_block(folder: Path, block: BlockClass) -> str:
     shutil.copyfile(own.file, folder / BLOCK_FILE)
     shutil.copyfile(Path(blocks.__file__), folder / _BASE_FILE)
     return own.class_name
+
+
+def _former_spec_id(folder: Path) -> str | None:
+    """Return which network was exported to the folder before; see `ExportResult.replaced`."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    try:
+        text = (folder / "architecture.json").read_text(encoding="utf-8")
+        return ArchitectureSpec.from_json(text).spec_id
+    except (OSError, UnicodeDecodeError, SpecError):
+        return ""
 
 
 def _refuse_foreign_files(folder: Path) -> None:

@@ -7,10 +7,11 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FixedTrial, TrialState
 
 from nas.design import design_rows
-from nas.design_plan import DesignPlan
+from nas.design_plan import DesignPlan, DesignRow
 from nas.design_sampler import DesignSampler
 from nas.errors import ConfigError
 from search_spaces import InputShape, Kind, make_space
+from search_spaces.complexity import complexity
 from tests.nas.spaces import TransitionSpace
 
 SPACE = make_space({"max_blocks": 2}, InputShape(channels=1, height=8, width=8), 10)
@@ -149,3 +150,47 @@ def test_a_space_without_decisions_about_skips_is_refused_unless_no_share_is_wan
     DesignSampler(RandomSampler(), space, share=0.0)
     with pytest.raises(ConfigError, match=r"DesignSampler: share: a share of random rows needs"):
         DesignSampler(RandomSampler(), space)
+
+
+class TestConstraints:
+    """Rows within a limit on parameters, which about half of the design keeps."""
+
+    @property
+    def limit(self) -> dict[str, int]:
+        costs = sorted(complexity(row.spec).params for row in self.first())
+        return {"max_params": costs[len(costs) // 2]}
+
+    def first(self) -> list[DesignRow]:
+        return list(itertools.islice(DesignPlan(SPACE, 0).rows(), 40))
+
+    def make(self, constraints: object, share: float = 0.5) -> DesignSampler:
+        return DesignSampler(RandomSampler(seed=1), SPACE, share=share, constraints=constraints)  # type: ignore[arg-type]
+
+    def test_the_next_allowed_row_is_taken_and_those_left_out_are_counted(self) -> None:
+        limit = self.limit
+        allowed = [
+            (number, row.answers)
+            for number, row in enumerate(self.first())
+            if complexity(row.spec).params <= limit["max_params"]
+        ]
+        sampler = self.make(limit)
+        rows = [sampler.row(2 * index) for index in range(len(allowed))]
+        assert rows == [answers for _, answers in allowed]
+        left_out = [sampler.rows_left_out(2 * index) for index in range(len(allowed))]
+        assert sum(left_out) == allowed[-1][0] - len(allowed) + 1
+        assert sum(left_out) > 0
+        assert sampler.row(1) is None
+        assert sampler.rows_left_out(1) == 0
+
+    def test_where_no_row_is_allowed_the_design_is_given_up_and_the_base_asked(self) -> None:
+        sampler = self.make({"max_layers": 4})
+        assert [sampler.row(number) for number in range(6)] == [None] * 6
+        assert [sampler.rows_left_out(number) for number in range(6)] == [300, 0, 0, 0, 0, 0]
+        study = optuna.create_study(sampler=sampler)
+        for _ in range(8):
+            SPACE.suggest(study.ask())
+        assert {trial.params["depth.stage1"] for trial in study.trials} == {1, 2}
+
+    def test_a_limit_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"Unknown key 'constraints.max_param'"):
+            self.make({"max_param": 3})

@@ -1,5 +1,6 @@
 """Door 2: our candidates in a user's own `study.optimize`, trained for real."""
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -15,12 +16,14 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassF1Score
 
 from nas.constraints import Constraints
+from nas.design_plan import DesignPlan
 from nas.design_sampler import DesignSampler
-from nas.errors import ConfigError, TrainingError
+from nas.errors import ConfigError, ResumeError, TrainingError
 from nas.objective import Objective
 from nas.records import to_records
 from nas.report_sources import report_storage
 from nas.trials import Source, State
+from search_spaces.complexity import complexity
 from search_spaces.errors import SpaceError, UserError
 from trainer.module import CandidateModule
 
@@ -182,6 +185,59 @@ def test_a_study_that_runs_the_other_way_is_refused_before_training() -> None:
         study.optimize(make(), n_trials=1)
 
 
+def test_a_study_of_several_objectives_is_refused() -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    with pytest.raises(UserError, match=r"must have one objective, got directions=\['minimize', "):
+        study.optimize(make(), n_trials=1)
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [optuna.trial.FixedTrial({"depth.stage1": 1}), optuna.trial.create_trial(value=1.0)],
+    ids=["fixed", "frozen"],
+)
+def test_a_trial_without_a_study_is_refused(trial: Any) -> None:
+    with pytest.raises(UserError, match=r"must belong to a study that runs, got trial=F\w+Trial"):
+        make()(trial)
+
+
+@pytest.fixture(scope="module")
+def kept() -> optuna.Study:
+    """A study of one trial, which has kept its settings."""
+    study = optuna.create_study(study_name="kept")
+    study.optimize(make(recipe=TestSettings.ONE_EPOCH), n_trials=1)
+    return study
+
+
+class TestSettings:
+    """What all trials of a study share is kept on it."""
+
+    ONE_EPOCH: ClassVar[dict[str, Any]] = {"epochs": 1, "batch_size": 512, "warmup_epochs": 0}
+
+    def test_the_same_settings_go_on_whatever_the_seed(self, kept: optuna.Study) -> None:
+        kept.optimize(make(recipe=self.ONE_EPOCH, seed=7), n_trials=1)
+        assert len(kept.trials) == 2
+
+    @pytest.mark.parametrize(
+        ("changes", "difference"),
+        [
+            ({"constraints": {"max_layers": 6}}, "constraints.max_layers=None, got .*=6"),
+            ({"recipe": {**ONE_EPOCH, "epochs": 2}}, "recipe.epochs=1, got recipe.epochs=2"),
+            ({"recipe": {**ONE_EPOCH, "lr": {"low": 0.03, "high": 0.3}}}, "recipe.lr=0.1, got"),
+            ({"space": {**SPACE, "width": 4}}, "space.random_network="),
+        ],
+    )
+    def test_others_are_refused(
+        self, kept: optuna.Study, changes: dict[str, Any], difference: str
+    ) -> None:
+        number = len(kept.trials)
+        objective = make(**{"recipe": self.ONE_EPOCH, **changes})
+        message = f"study 'kept' must keep the settings of its first trial, {difference}"
+        with pytest.raises(ResumeError, match=message):
+            kept.optimize(objective, n_trials=1)
+        assert len(kept.trials) == number + 1
+
+
 class F1(CandidateModule):
     """A task with a metric of its own."""
 
@@ -277,6 +333,37 @@ class TestConstraints:
         study.optimize(make(constraints=Constraints(max_latency_ms=1e-6)), n_trials=1)
         assert study.trials[0].state is TrialState.PRUNED
         assert study.trials[0].constraints["max_latency_ms"] > 0
+
+    def test_the_sampler_takes_the_next_allowed_row_so_that_none_is_lost(self) -> None:
+        space = make().space
+        plan = itertools.islice(DesignPlan(space, 0).rows(), 9)
+        limit = {"max_params": sorted(complexity(row.spec).params for row in plan)[2]}
+        objective = make(constraints=limit, recipe={**RECIPE, "epochs": 1})
+        sampler = DesignSampler(RandomSampler(seed=0), space, share=1.0, constraints=limit)
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=4)
+        records = to_records(study.trials)
+        assert {(r.source, r.state) for r in records} == {(Source.RANDOMISED, State.COMPLETE)}
+        expected = [sampler.rows_left_out(number) for number in range(4)]
+        assert [record.rows_left_out for record in records] == expected
+        assert sum(expected) > 0
+
+    def test_limits_of_the_sampler_are_those_of_the_objective(self) -> None:
+        objective = make(constraints={"max_layers": 6})
+        other = {"max_layers": 20}
+        sampler = DesignSampler(RandomSampler(seed=0), objective.space, constraints=other)
+        study = optuna.create_study(sampler=sampler)
+        with pytest.raises(
+            UserError, match=r"must be equal, got \{'max_layers': 6\} and \{'max_l"
+        ):
+            study.optimize(objective, n_trials=1)
+
+    def test_limits_that_allow_nothing_are_refused_at_once(self) -> None:
+        with pytest.raises(
+            ConfigError,
+            match=r"must allow some network of the space, got none within max_params=10",
+        ):
+            make(constraints={"max_params": 10})
 
     def test_a_limit_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"Unknown key 'constraints.max_param'"):

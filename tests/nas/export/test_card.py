@@ -238,3 +238,10 @@ def test_intervals_stay_where_scores_can_be_and_large_numbers_are_short(
     assert float(low) == 0 < float(high)
     assert row(text, "Score", "test log-loss")[2] == "1.63e+21"
     assert not re.search(r"\d{8}\.", text)
+
+
+def test_one_of_a_thing_is_no_plural(good: ExportRequest) -> None:
+    cost = replace(good.cost, trials=1, workers=1)
+    text = card(replace(good, cost=cost, recipe={**good.recipe, "epochs": 1}), None)
+    assert "1 trial by 1 worker in 4 minutes" in text
+    assert "Training: 1 epoch, peak learning rate" in text

@@ -23,6 +23,7 @@ def test_export_is_written_proven_and_holds_the_trained_tensors(
     result = write_export(folder, good)
 
     assert result.folder == folder
+    assert result.replaced is None
     assert result.accuracy == pytest.approx(network.accuracy)
     assert 0 <= result.max_abs_difference < 1e-4
     assert {p.name for p in folder.iterdir()} == FILES
@@ -59,7 +60,10 @@ def test_former_export_is_replaced_as_a_whole(tmp_path: Path) -> None:
         (folder / name).write_text("former")
     (folder / "__pycache__").mkdir()
     spec = SPECS["long"]
-    write_export(folder, replace(make_request(spec, make_network(spec)), picture=""))
+    request = replace(make_request(spec, make_network(spec)), picture="")
+    # Of what was there nothing says which network it was.
+    assert write_export(folder, request).replaced == ""
+    assert write_export(folder, request).replaced == spec.spec_id
     assert {p.name for p in folder.iterdir()} == FILES - {"architecture.svg"}
     assert "former" not in (folder / "card.md").read_text()
 
