@@ -323,7 +323,10 @@ def test_a_metric_that_is_not_measured_prunes_nothing_and_fails_every_trial(
 ) -> None:
     usual = tiny_config(trials=20, pruner=PRUNER, goal="best").to_dict()
     metric = {"metric": "val/f1", "direction": "maximize"}
-    changed = {"search": usual["search"] | metric, "task": {"class_path": "trainer.module.CandidateModule"}}
+    changed = {
+        "search": usual["search"] | metric,
+        "task": {"class_path": "trainer.module.CandidateModule"},
+    }
     config = make_config(usual | changed)
     with pytest.raises(TrainingError, match="val/f1 must be finite at the last epoch, got none"):
         search(tmp_path, config)
