@@ -14,7 +14,7 @@ from nas.feed import Watcher
 from nas.records import METRICS, measured, result_attribute, to_record
 from nas.study_store import StartedTrial, StudyStore
 from nas.trials import State, TrialRecord
-from nas.wandb_content import run_id
+from nas.wandb_runs.content import run_id
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import CheckpointStore
 from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement, Reason

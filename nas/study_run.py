@@ -78,7 +78,7 @@ class StudyRun:
     ) -> None:
         # Imported here: they need NumPy and SciPy, which a wrong flag should not wait for.
         from nas.results import Results
-        from nas.wandb_watcher import WandbWatcher
+        from nas.wandb_runs.watcher import WandbWatcher
 
         self._study = study
         self._slots = list(slots)

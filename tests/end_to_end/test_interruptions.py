@@ -10,7 +10,7 @@ import pytest
 
 from nas.run import Run
 from nas.trials import State
-from nas.wandb_files import run_folders
+from nas.wandb_runs.files import run_folders
 from tests.end_to_end.studies import (
     Search,
     are_gone,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nas.run_log import RunLog
 from nas.trials import Source, State, TrialRecord
-from nas.wandb_content import StudyInfo
+from nas.wandb_runs.content import StudyInfo
+from nas.wandb_runs.run_log import RunLog
 from nas.wandb_settings import WandbSettings
 from search_spaces.complexity import complexity
 from search_spaces.registry import make_space

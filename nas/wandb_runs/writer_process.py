@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import nas
-from nas.wandb_content import StudyInfo
-from nas.wandb_files import temporary_folder, writer_environment
+from nas.wandb_runs.content import StudyInfo
+from nas.wandb_runs.files import temporary_folder, writer_environment
 from nas.wandb_settings import WandbSettings
 
 WRITER_LOG = "wandb_writer.log"
@@ -43,7 +43,7 @@ class WriterProcess:
         with (logs / WRITER_LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 # -P: the current directory may hold modules of the same names as ours.
-                [sys.executable, "-P", "-m", "nas.wandb_writer"],
+                [sys.executable, "-P", "-m", "nas.wandb_runs.writer"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.records import best_record
 from nas.trials import State, TrialRecord
-from nas.wandb_content import JOB_TYPES, StudyInfo
+from nas.wandb_runs.content import JOB_TYPES, StudyInfo
 
 
 @dataclass(frozen=True, kw_only=True)

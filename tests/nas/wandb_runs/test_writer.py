@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from nas.trials_json import record_to_json
-from nas.wandb_files import finished_ids, writer_environment
+from nas.wandb_runs.files import finished_ids, writer_environment
 from nas.wandb_settings import WandbSettings
 from tests.nas.wandb_studies import STUDY, make_record
 
@@ -12,7 +12,7 @@ from tests.nas.wandb_studies import STUDY, make_record
 def run_writer(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
     settings = WandbSettings()
     return subprocess.run(
-        [sys.executable, "-m", "nas.wandb_writer"],
+        [sys.executable, "-m", "nas.wandb_runs.writer"],
         input=text,
         env=writer_environment(folder, settings),
         cwd=Path(__file__).parents[2],

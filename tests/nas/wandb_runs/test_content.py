@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.trials import Source, State, TrialRecord
-from nas.wandb_content import (
+from nas.wandb_runs.content import (
     StudyInfo,
     record_run_id,
     run_id,

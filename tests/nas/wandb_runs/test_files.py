@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from nas.wandb_files import (
+from nas.wandb_runs.files import (
     finished_ids,
     mark_finished,
     remove_run,

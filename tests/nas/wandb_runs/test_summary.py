@@ -1,8 +1,8 @@
 from typing import Any
 
 from nas.trials import Source, State
-from nas.wandb_content import StudyInfo
-from nas.wandb_summary import answer_rows, study_summary, summary_id, table, trial_rows
+from nas.wandb_runs.content import StudyInfo
+from nas.wandb_runs.summary import answer_rows, study_summary, summary_id, table, trial_rows
 from tests.nas.wandb_studies import STUDY, make_record
 
 

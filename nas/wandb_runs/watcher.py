@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from nas.open_study import OpenStudy
 from nas.results import Results
-from nas.run_log import RunLog
 from nas.space_kinds import choices_of
 from nas.timing import Timing
 from nas.trials import TrialRecord
-from nas.wandb_content import StudyInfo
+from nas.wandb_runs.content import StudyInfo
+from nas.wandb_runs.run_log import RunLog
 from trainer.measurement import EpochMetrics
 
 

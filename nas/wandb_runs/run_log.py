@@ -1,6 +1,6 @@
 """The owner's hand on the W&B writer: finished trials go in, nothing ever waits; no wandb here.
 
-A thread passes them on to one child process (`nas.wandb_writer`), so that neither the owner nor a
+A thread passes them on to one child process (`nas.wandb_runs.writer`), so that neither the owner nor a
 training waits for W&B, and a W&B that fails costs a warning and never a study.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 
 from nas.trials import TrialRecord
 from nas.trials_json import record_to_json
-from nas.wandb_content import JOB_TYPES, StudyInfo, record_run_id
-from nas.wandb_files import finished_ids
+from nas.wandb_runs.content import JOB_TYPES, StudyInfo, record_run_id
+from nas.wandb_runs.files import finished_ids
+from nas.wandb_runs.writer_process import WRITER_LOG, WriterProcess
 from nas.wandb_settings import WandbSettings
-from nas.writer_process import WRITER_LOG, WriterProcess
 
 _MAX_STARTS = 2
 

@@ -1,7 +1,7 @@
 """W&B runs of a study: one per trial and one that sums up. The only module that imports wandb.
 
-It runs in the writer's process (`nas.wandb_writer`), whose environment keeps every file of W&B in
-the run folder (`nas.wandb_files`).
+It runs in the writer's process (`nas.wandb_runs.writer`), whose environment keeps every file of W&B in
+the run folder (`nas.wandb_runs.files`).
 """
 
 import shutil
@@ -13,7 +13,7 @@ from typing import Any
 import wandb
 
 from nas.trials import State, TrialRecord
-from nas.wandb_content import (
+from nas.wandb_runs.content import (
     JOB_TYPES,
     StudyInfo,
     record_run_id,
@@ -24,7 +24,7 @@ from nas.wandb_content import (
     trial_history,
     trial_summary,
 )
-from nas.wandb_files import (
+from nas.wandb_runs.files import (
     finished_ids,
     mark_finished,
     remove_run,
@@ -32,8 +32,7 @@ from nas.wandb_files import (
     staging_folder,
     wandb_root,
 )
-from nas.wandb_settings import Mode, WandbSettings
-from nas.wandb_summary import (
+from nas.wandb_runs.summary import (
     StudySummary,
     answer_rows,
     study_summary,
@@ -41,6 +40,7 @@ from nas.wandb_summary import (
     table,
     trial_rows,
 )
+from nas.wandb_settings import Mode, WandbSettings
 
 # Nothing that costs time or says more about the machine than a trial needs. The names that begin
 # with x_ are private to W&B and may go: those that its release does not know are left out.

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from nas.dashboards import cheap_settings
-from nas.run_log import RunLogResult
 from nas.trials import Source, State
-from nas.wandb_files import run_folders, staging_folder
+from nas.wandb_runs.dashboards import cheap_settings
+from nas.wandb_runs.files import run_folders, staging_folder
+from nas.wandb_runs.run_log import RunLogResult
 from tests.nas.wandb_reader import RunFile, read_run
 from tests.nas.wandb_studies import make_record, open_log
 

@@ -6,9 +6,9 @@ from nas.open_study import OpenStudy
 from nas.results import Results
 from nas.run_folder import RunFolder
 from nas.timing import Timing
-from nas.wandb_files import finished_ids
+from nas.wandb_runs.files import finished_ids
+from nas.wandb_runs.watcher import WandbWatcher
 from nas.wandb_settings import WandbSettings
-from nas.wandb_watcher import WandbWatcher
 from tests.nas.fake_pool import (
     as_optuna,
     make_epoch,

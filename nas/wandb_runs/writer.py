@@ -1,4 +1,4 @@
-"""The process that writes W&B runs: `python -m nas.wandb_writer`, started by `nas.run_log`.
+"""The process that writes W&B runs: `python -m nas.wandb_runs.writer`, started by `nas.wandb_runs.run_log`.
 
 It reads one JSON object per line from standard input (the set-up, then what to write) and answers
 each but the set-up with one line. It ends when the input does, after all that was in the pipe: so
@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from nas.trials_json import record_from_json
-from nas.wandb_content import StudyInfo
-from nas.wandb_files import temporary_folder, wandb_root
+from nas.wandb_runs.content import StudyInfo
+from nas.wandb_runs.files import temporary_folder, wandb_root
+from nas.wandb_runs.summary import StudySummary
 from nas.wandb_settings import WandbSettings
-from nas.wandb_summary import StudySummary
 
 if TYPE_CHECKING:
-    from nas.dashboards import Dashboard
+    from nas.wandb_runs.dashboards import Dashboard
 
 _NICENESS = 10
 _LOCK_TIMEOUT_S = 60.0
@@ -44,7 +44,7 @@ def main() -> None:
     with _only_writer(folder):
         _clear(temporary_folder(folder))
         # Imported only now, because W&B opens its temporary folders when it is imported.
-        from nas.dashboards import Dashboard
+        from nas.wandb_runs.dashboards import Dashboard
 
         dashboard = Dashboard(
             folder,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.run_log import RunLog, RunLogResult
 from nas.trials import Source, State
-from nas.wandb_files import finished_ids, run_folders
+from nas.wandb_runs.files import finished_ids, run_folders
+from nas.wandb_runs.run_log import RunLog, RunLogResult
 from tests.nas.wandb_reader import read_run
 from tests.nas.wandb_studies import make_record, open_log, processes_of, wait_until
 
@@ -238,7 +238,7 @@ def test_log_can_be_used_again_after_it_was_closed(tmp_path: Path) -> None:
 
 
 def test_the_owner_does_not_import_wandb() -> None:
-    code = "import sys, nas.run_log; print({'wandb', 'torch'} & sys.modules.keys())"
+    code = "import sys, nas.wandb_runs.run_log; print({'wandb', 'torch'} & sys.modules.keys())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
