@@ -317,12 +317,12 @@ def presets(
     as_json: _Json = False,
 ) -> None:
     """List the published networks, their sizes and costs beside ours."""
-    from nas.golden import describe_header, describe_row, golden_rows
+    from nas.presets_table import describe_header, describe_row, preset_rows
 
     if not as_json:
         print(describe_header(build=build))
     rows = []
-    for row in golden_rows(build=build):
+    for row in preset_rows(build=build):
         rows.append(row)
         if not as_json:
             print(describe_row(row), flush=True)

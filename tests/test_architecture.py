@@ -1,8 +1,8 @@
 """The rules between the packages: who may import whom, and what a cheap command must not load."""
 
-import os
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -69,14 +69,11 @@ def test_help_loads_nothing_heavy() -> None:
 def test_help_takes_less_than_half_a_second() -> None:
     command = [str(Path(sys.executable).parent / "nas"), "--help"]
     taken: list[float] = []
-    # The machine may be busy with other tests, so what counts is the processor's time, and one
-    # quick answer among five is enough.
-    while len(taken) < 5 and min(taken, default=HELP_SECONDS) >= HELP_SECONDS:
-        before = os.times()
+    # The machine may be busy with other things, so one quick answer among ten is enough.
+    while len(taken) < 10 and min(taken, default=HELP_SECONDS) >= HELP_SECONDS:
+        start = time.perf_counter()
         subprocess.run(command, capture_output=True, check=True)
-        after = os.times()
-        user = after.children_user - before.children_user
-        taken.append(user + after.children_system - before.children_system)
+        taken.append(time.perf_counter() - start)
     assert min(taken) < HELP_SECONDS
 
 

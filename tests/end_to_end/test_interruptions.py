@@ -72,7 +72,7 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
                 found.codes[how] = search.interrupt(signal.SIGTERM)
             found.said[how] = search.errors
             found.workers_gone_after[how] = are_gone(pids)
-        last = Search(folder, config.name, "--workers", "1")
+        last = Search(folder, config.name)
         running.append(last)
         found.codes["finished"] = last.wait()
         found.said["finished"] = last.output + last.errors

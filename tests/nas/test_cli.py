@@ -167,7 +167,10 @@ class TestUsage:
         assert list(tmp_path.glob("runs/*/config.yaml")) == []
         # What was left behind is no hindrance for the corrected command.
         assert in_process(monkeypatch, "status", "digits") == 1
-        assert capsys.readouterr().err.strip()
+        after = capsys.readouterr()
+        assert after.out == ""
+        assert after.err.strip()
+        assert "Traceback" not in after.err
 
 
 class TestDumpConfig:

@@ -11,7 +11,7 @@ from search_spaces.spec import ArchitectureSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoldenRow:
+class PresetRow:
     """One published network."""
 
     name: str
@@ -31,7 +31,7 @@ class GoldenRow:
         return asdict(self) | {"equal": self.is_equal}
 
 
-def golden_rows(*, build: bool) -> Iterator[GoldenRow]:
+def preset_rows(*, build: bool) -> Iterator[PresetRow]:
     """Yield every published network with our counts.
 
     Args:
@@ -39,7 +39,7 @@ def golden_rows(*, build: bool) -> Iterator[GoldenRow]:
     """
     for name, size in published().items():
         spec = preset(name)
-        yield GoldenRow(
+        yield PresetRow(
             name=name,
             layers=spec.layers,
             published=size,
@@ -62,7 +62,7 @@ def count_built(spec: ArchitectureSpec) -> Complexity:
     return Complexity(params=params, macs=macs)
 
 
-def describe_row(row: GoldenRow) -> str:
+def describe_row(row: PresetRow) -> str:
     """Return a line of the table; `describe_header` is its header."""
     checks = [row.arithmetic, *([row.built] if row.built else [])]
     words = ["equal" if check == row.published else _numbers(check) for check in checks]

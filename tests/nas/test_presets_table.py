@@ -3,18 +3,18 @@ import json
 from typer.testing import CliRunner
 
 from nas.cli import app
-from nas.golden import GoldenRow, count_built, describe_row, golden_rows
+from nas.presets_table import PresetRow, count_built, describe_row, preset_rows
 from search_spaces import complexity, preset
 from search_spaces.complexity import Complexity
 
 
-def row(built: Complexity | None) -> GoldenRow:
+def row(built: Complexity | None) -> PresetRow:
     size = Complexity(params=10, macs=20)
-    return GoldenRow(name="x-8", layers=8, published=size, arithmetic=size, built=built)
+    return PresetRow(name="x-8", layers=8, published=size, arithmetic=size, built=built)
 
 
 def test_all_rows_are_equal_by_arithmetic() -> None:
-    rows = list(golden_rows(build=False))
+    rows = list(preset_rows(build=False))
     assert len(rows) == 29
     assert all(row.is_equal for row in rows)
 
