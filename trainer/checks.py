@@ -9,7 +9,7 @@ import torch
 from search_spaces.errors import UserError
 from trainer.checkpoints import CheckpointStore
 from trainer.data import DataFacts
-from trainer.measurement import Candidate
+from trainer.measurement import OWN_RECIPE_FIELDS, Candidate
 
 _LIGHTNING_WORDS = frozenset({"", "best", "last", "hpc"})
 """Checkpoint paths with a meaning of their own in `Trainer.fit`."""
@@ -29,6 +29,11 @@ def check_candidates(candidates: Sequence[Candidate], facts: DataFacts) -> None:
                 f"and 'hpc', got key={candidate.key!r}. Rename one."
             )
         keys.add(candidate.key)
+        if unknown := set(candidate.recipe_values) - set(OWN_RECIPE_FIELDS):
+            raise UserError(
+                f"train: a candidate may have values of its own of {' and '.join(OWN_RECIPE_FIELDS)} "
+                f"only, got {min(unknown)!r} of candidate {candidate.key!r}. Put it into the recipe."
+            )
         spec = candidate.spec
         if spec.input != facts.input or spec.num_classes != facts.num_classes:
             raise UserError(
@@ -48,6 +53,25 @@ def check_store(checkpoints: CheckpointStore | None, *, keep_weights: bool) -> N
         raise UserError(
             "train: keep_weights needs a store, got keep_weights=True and checkpoints=None. "
             "Give checkpoints, such as FolderCheckpoints(folder)."
+        )
+
+
+def check_pause(pause_after: int | None, checkpoints: CheckpointStore | None) -> None:
+    """Check that candidates that pause can go on.
+
+    Raises:
+        UserError: They have no store, or pause before anything is trained.
+    """
+    if pause_after is None:
+        return
+    if pause_after < 1:
+        raise UserError(
+            f"train: pause_after must be at least 1 epoch, got pause_after={pause_after}."
+        )
+    if checkpoints is None:
+        raise UserError(
+            f"train: a pause needs a store to go on from, got pause_after={pause_after} and "
+            "checkpoints=None. Give checkpoints, such as FolderCheckpoints(folder)."
         )
 
 

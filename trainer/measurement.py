@@ -1,10 +1,14 @@
 """What comes out of training a candidate: frozen results with units; no torch here."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from search_spaces.spec import ArchitectureSpec
+
+OWN_RECIPE_FIELDS = ("lr", "weight_decay")
+"""Recipe fields that a candidate may have values of its own of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,8 @@ class Candidate:
     spec: ArchitectureSpec
     seed: int
     """Master of all its randomness: initial weights, order of the images, augmentation."""
+    recipe_values: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Its own values of recipe fields, of `OWN_RECIPE_FIELDS`; the recipe's where empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,7 @@ class EpochMetrics:
     lr: float
     """Learning rate at the end of the epoch."""
     seconds: float
-    """Wall time of the epoch, validation included."""
+    """Wall time of the epoch, validation included; in a group the candidate's share of it."""
     more: dict[str, float] = field(default_factory=dict)
     """What the module measured beside these on the validation split, such as `macro_f1`; values
     that are not finite are left out."""
@@ -67,7 +73,7 @@ class Measurement:
     resumed_from_epoch: int
     """Finished epochs found in the checkpoint; 0 for a fresh start."""
     seconds: float
-    """Wall time of this attempt in training and validation."""
+    """Wall time of this attempt in training and validation; in a group its share of it."""
     setup_seconds: float
     """Wall time of this attempt outside training: building, evidence, checkpoint reading."""
     peak_memory_bytes: int
@@ -79,7 +85,7 @@ class Measurement:
     initialisation."""
     device: str
     path: str
-    """Which way it was trained, and why, such as `alone`."""
+    """Which way it was trained: `group of 8`, `lean` (a group of one), or `ordinary: <why>`."""
     test_log_loss: float | None = None
     """Nats; only where the test split was asked for."""
     test_accuracy: float | None = None

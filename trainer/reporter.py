@@ -33,6 +33,7 @@ class EpochReporter(Checkpoint):
         identity: Plain data that says which training this is; see `checkpoint_problem`.
         progress: Told of each epoch.
         checkpoints: Where checkpoints go; None saves none.
+        pause_after: Epochs in all after which the training pauses; None: never.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class EpochReporter(Checkpoint):
         identity: dict[str, Any],
         progress: Progress,
         checkpoints: CheckpointStore | None,
+        *,
+        pause_after: int | None = None,
     ) -> None:
         self.key = key
         self.identity = identity
@@ -52,6 +55,7 @@ class EpochReporter(Checkpoint):
         """What `progress` or `checkpoints` raised; no fault of the candidate."""
         self._progress = progress
         self._checkpoints = checkpoints
+        self._pause_after = pause_after
         self._epoch_started = 0.0
 
     @property
@@ -99,7 +103,8 @@ class EpochReporter(Checkpoint):
         except Exception as error:
             self.outside_error = error
             raise
-        if verdict is Verdict.STOP and metrics.epoch < (trainer.max_epochs or 0):
+        ends = verdict is Verdict.STOP or metrics.epoch == self._pause_after
+        if ends and metrics.epoch < (trainer.max_epochs or 0):
             self.stopped = True
             trainer.should_stop = True
         self._epoch_started = time.perf_counter()

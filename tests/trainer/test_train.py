@@ -1,3 +1,4 @@
+import functools
 import io
 import json
 import logging
@@ -22,7 +23,22 @@ from trainer import (
     Reason,
     Recipe,
 )
-from trainer.train import train
+from trainer.train import train as train_all
+
+
+@pytest.fixture(params=["lean", "ordinary: asked for"])
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def train(path):
+    return functools.partial(train_all, path="auto" if path == "lean" else "ordinary")
+
+
+@pytest.fixture(autouse=True)
+def checkpoints_after_every_epoch(monkeypatch):
+    monkeypatch.setattr("trainer.population.reporter.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
 
 class Squared(CandidateModule):
@@ -124,7 +140,7 @@ def global_states():
     return torch.random.get_rng_state().tolist(), random.getstate(), legacy[1].tolist()
 
 
-def test_a_training_is_measured(candidate, recipe, digits):
+def test_a_training_is_measured(train, path, candidate, recipe, digits):
     (outcome,) = train([candidate], recipe, digits)
     assert isinstance(outcome, Measurement)
     assert (outcome.key, outcome.seed) == ("trial-0", 11)
@@ -138,25 +154,25 @@ def test_a_training_is_measured(candidate, recipe, digits):
     size = complexity(candidate.spec)
     assert (outcome.params, outcome.macs) == (size.params, size.macs)
     assert len(outcome.gradient_norms) == 2
-    assert (outcome.device, outcome.path) == ("cpu", "alone")
+    assert (outcome.device, outcome.path) == ("cpu", path)
     assert (outcome.test_log_loss, outcome.test_accuracy) == (None, None)
     assert outcome.last.train_loss < outcome.history[0].train_loss
     assert outcome.last.lr == 0
 
 
-def test_a_measurement_is_plain_json(candidate, recipe, digits):
+def test_a_measurement_is_plain_json(train, candidate, recipe, digits):
     (outcome,) = train([candidate], recipe, digits)
     assert Measurement.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
 
 
-def test_the_default_recipe_learns_the_digits(make_spec, digits):
+def test_the_default_recipe_learns_the_digits(train, make_spec, digits):
     candidate = Candidate(key="a", spec=make_spec(blocks=2), seed=0)
     (outcome,) = train([candidate], Recipe(), digits, test=True)
     assert outcome.last.val_accuracy > 0.9
     assert outcome.test_accuracy > 0.9
 
 
-def test_equal_seeds_give_equal_results_whatever_the_list(make_spec, recipe, digits):
+def test_equal_seeds_give_equal_results_whatever_the_list(train, make_spec, recipe, digits):
     one, two = (
         Candidate(key=f"trial-{seed}", spec=make_spec(kind), seed=seed)
         for seed, kind in ((1, Kind.NONE), (2, Kind.PROJECTION))
@@ -169,13 +185,13 @@ def test_equal_seeds_give_equal_results_whatever_the_list(make_spec, recipe, dig
     assert results(first) != results(second)
 
 
-def test_another_seed_gives_other_results(candidate, recipe, digits):
+def test_another_seed_gives_other_results(train, candidate, recipe, digits):
     other = Candidate(key="b", spec=candidate.spec, seed=12)
     first, second = train([candidate, other], recipe, digits)
     assert results(first) != results(second)
 
 
-def test_global_random_states_are_neither_read_nor_moved(candidate, recipe, digits, store):
+def test_global_random_states_are_neither_read_nor_moved(train, candidate, recipe, digits, store):
     outcomes = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -186,11 +202,13 @@ def test_global_random_states_are_neither_read_nor_moved(candidate, recipe, digi
     assert results(outcomes[0]) == results(outcomes[1])
 
 
-def test_an_empty_list_has_no_outcomes(recipe, digits):
+def test_an_empty_list_has_no_outcomes(train, recipe, digits):
     assert train([], recipe, digits) == []
 
 
-def test_progress_is_told_of_every_epoch_after_its_checkpoint(candidate, recipe, digits, store):
+def test_progress_is_told_of_every_epoch_after_its_checkpoint(
+    train, candidate, recipe, digits, store
+):
     saves = []
 
     class Watch:
@@ -201,16 +219,17 @@ def test_progress_is_told_of_every_epoch_after_its_checkpoint(candidate, recipe,
     assert saves == [("trial-0", 1, 1), ("trial-0", 2, 2), ("trial-0", 3, 3)]
 
 
-def test_stop_ends_that_candidate_alone(candidate, recipe, digits, make_progress):
+def test_stop_ends_that_candidate_alone(train, candidate, recipe, digits, make_progress):
     other = Candidate(key="trial-1", spec=candidate.spec, seed=1)
     progress = make_progress(trial_0=2)
     first, second = train([candidate, other], recipe, digits, progress)
     assert (first.stopped, len(first.history)) == (True, 2)
     assert (second.stopped, len(second.history)) == (False, 3)
-    assert progress.calls == [("trial-0", 1), ("trial-0", 2), *(("trial-1", e) for e in (1, 2, 3))]
+    told = [("trial-0", 1), ("trial-0", 2), *(("trial-1", e) for e in (1, 2, 3))]
+    assert sorted(progress.calls) == told
 
 
-def test_stop_after_the_last_epoch_stops_nothing(candidate, recipe, digits, make_progress):
+def test_stop_after_the_last_epoch_stops_nothing(train, candidate, recipe, digits, make_progress):
     (outcome,) = train([candidate], recipe, digits, make_progress(trial_0=3))
     assert (outcome.stopped, len(outcome.history)) == (False, 3)
 
@@ -218,7 +237,7 @@ def test_stop_after_the_last_epoch_stops_nothing(candidate, recipe, digits, make
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("stop", [1, 2])
 def test_a_resumed_training_equals_an_uninterrupted_one(
-    candidate, digits, store, make_progress, optimizer, stop
+    train, candidate, digits, store, make_progress, optimizer, stop
 ):
     recipe = Recipe(epochs=3, batch_size=256, optimizer=optimizer, lr=0.01, warmup_epochs=0.5)
     arguments = {"checkpoints": store, "test": True, "keep_weights": True}
@@ -240,7 +259,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
 
 
 def test_a_finished_checkpoint_is_measured_without_training(
-    candidate, recipe, digits, store, make_progress
+    train, candidate, recipe, digits, store, make_progress
 ):
     (straight,) = train([candidate], recipe, digits, checkpoints=store, test=True)
     saves = len(store.saves)
@@ -255,7 +274,7 @@ def test_a_finished_checkpoint_is_measured_without_training(
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "flipped", "foreign"])
 def test_a_damaged_checkpoint_is_logged_and_trained_over(
-    candidate, recipe, digits, store, make_progress, caplog, damage
+    train, candidate, recipe, digits, store, make_progress, caplog, damage
 ):
     (straight,) = train([candidate], recipe, digits, make_progress(), checkpoints=store)
     data = store.kept["trial-0"]
@@ -292,7 +311,7 @@ def test_a_checkpoint_of_another_training_is_logged_and_trained_over(
     else:
         args = {"weight": 2.0}
     usual = {"module_class": Margin if args else CandidateModule}
-    train(
+    train_all(
         [other],
         other_recipe,
         digits,
@@ -301,18 +320,18 @@ def test_a_checkpoint_of_another_training_is_logged_and_trained_over(
         module_args=args,
     )
     with caplog.at_level(logging.WARNING, logger="trainer"):
-        (outcome,) = train([candidate], recipe, digits, checkpoints=store, **usual)
+        (outcome,) = train_all([candidate], recipe, digits, checkpoints=store, **usual)
     assert f"it is of another training (differs in {differs})" in caplog.text
     assert outcome.resumed_from_epoch == 0
-    assert results(outcome) == results(train([candidate], recipe, digits, **usual)[0])
+    assert results(outcome) == results(train_all([candidate], recipe, digits, **usual)[0])
 
 
-def test_the_checkpoint_is_left_for_the_caller(candidate, recipe, digits, tmp_path):
+def test_the_checkpoint_is_left_for_the_caller(train, candidate, recipe, digits, tmp_path):
     train([candidate], recipe, digits, checkpoints=FolderCheckpoints(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["trial-0.ckpt"]
 
 
-def test_kept_weights_give_the_measured_network(candidate, recipe, digits, store):
+def test_kept_weights_give_the_measured_network(train, candidate, recipe, digits, store):
     (outcome,) = train([candidate], recipe, digits, checkpoints=store, keep_weights=True)
     network = build_candidate(candidate.spec)
     network.load_state_dict(weights(store))
@@ -327,28 +346,32 @@ def test_kept_weights_give_the_measured_network(candidate, recipe, digits, store
 
 
 def test_a_subclass_brings_its_own_loss(candidate, recipe, digits):
-    (usual,) = train([candidate], recipe, digits)
-    (squared,) = train([candidate], recipe, digits, module_class=Squared)
+    (usual,) = train_all([candidate], recipe, digits)
+    (squared,) = train_all([candidate], recipe, digits, module_class=Squared)
     assert squared.history[0].train_loss < 1
     assert results(squared) != results(usual)
 
 
 def test_a_subclass_gets_its_arguments(candidate, recipe, digits, store):
     once, twice = (
-        train([candidate], recipe, digits, module_class=Margin, module_args={"weight": weight})[0]
+        train_all(
+            [candidate], recipe, digits, module_class=Margin, module_args={"weight": weight}
+        )[0]
         for weight in (1.0, 2.0)
     )
     first, second = once.gradient_norms[0], twice.gradient_norms[0]
     assert second == pytest.approx(2 * first, rel=1e-4)
     args = {"weight": 0.5, "names": ["a"]}
-    train([candidate], recipe, digits, module_class=Margin, module_args=args, checkpoints=store)
+    train_all(
+        [candidate], recipe, digits, module_class=Margin, module_args=args, checkpoints=store
+    )
     saved = torch.load(io.BytesIO(store.kept["trial-0"]), weights_only=True)
     assert saved["hyper_parameters"]["weight"] == 0.5
     assert json.loads(json.dumps(saved["hyper_parameters"]))["names"] == ["a"]
 
 
 def test_what_a_subclass_measures_beside_is_kept_where_it_is_a_number(candidate, recipe, digits):
-    (outcome,) = train([candidate], recipe, digits, module_class=Margin, test=True)
+    (outcome,) = train_all([candidate], recipe, digits, module_class=Margin, test=True)
     assert [list(epoch.more) for epoch in outcome.history] == [["top2"]] * 3
     assert outcome.last.val_accuracy <= outcome.last.more["top2"] <= 1
     assert list(outcome.test_more) == ["top2"]
@@ -361,17 +384,17 @@ def test_dropout_of_a_subclass_hangs_on_the_seed_alone(
 ):
     arguments = {"module_class": Margin, "checkpoints": store}
     torch.manual_seed(1)
-    (straight,) = train([candidate], recipe, digits, **arguments)
+    (straight,) = train_all([candidate], recipe, digits, **arguments)
     store.delete("trial-0")
     torch.manual_seed(2)
     other = Candidate(key="trial-1", spec=candidate.spec, seed=12)
-    train([other, candidate], recipe, digits, make_progress(trial_0=1), **arguments)
-    (resumed,) = train([candidate], recipe, digits, **arguments)
+    train_all([other, candidate], recipe, digits, make_progress(trial_0=1), **arguments)
+    (resumed,) = train_all([candidate], recipe, digits, **arguments)
     assert resumed.resumed_from_epoch == 1
     assert results(resumed) == results(straight)
 
 
-def test_clipping_and_bf16_of_the_recipe_reach_the_trainer(candidate, recipe, digits):
+def test_clipping_and_bf16_of_the_recipe_reach_the_trainer(train, candidate, recipe, digits):
     changed = recipe.model_copy(update={"gradient_clip_norm": 0.01, "precision": "bf16-mixed"})
     (usual,) = train([candidate], recipe, digits)
     (clipped,) = train([candidate], changed, digits)
@@ -379,7 +402,7 @@ def test_clipping_and_bf16_of_the_recipe_reach_the_trainer(candidate, recipe, di
     assert clipped.history[0].train_loss > usual.history[0].train_loss
 
 
-def test_a_diverged_training_is_a_failure_with_that_reason(candidate, digits, store):
+def test_a_diverged_training_is_a_failure_with_that_reason(train, candidate, digits, store):
     recipe = Recipe(epochs=3, batch_size=64, lr=1e6, warmup_epochs=0)
     (outcome,) = train([candidate], recipe, digits, checkpoints=store)
     assert isinstance(outcome, Failure)
@@ -389,10 +412,12 @@ def test_a_diverged_training_is_a_failure_with_that_reason(candidate, digits, st
     assert len(store.saves) == len(outcome.history)
 
 
-def test_a_failing_candidate_does_not_stop_the_others(make_spec, recipe, digits, make_progress):
+def test_a_failing_candidate_does_not_stop_the_others(
+    train, make_spec, recipe, digits, make_progress
+):
     candidates = [Candidate(key=f"trial-{i}", spec=make_spec(), seed=i) for i in (1, 2, 3)]
     progress = make_progress()
-    first, second, third = train(candidates, recipe, digits, progress, module_class=Broken)
+    first, second, third = train_all(candidates, recipe, digits, progress, module_class=Broken)
     assert isinstance(first, Measurement)
     assert isinstance(third, Measurement)
     assert isinstance(second, Failure)
@@ -402,17 +427,17 @@ def test_a_failing_candidate_does_not_stop_the_others(make_spec, recipe, digits,
     assert 'raise ZeroDivisionError("no luck' in second.traceback
     assert [epoch.epoch for epoch in second.history] == [1]
     assert second.seconds > 0
-    assert results(third) == results(train([candidates[2]], recipe, digits)[0])
+    assert results(third) == results(train_all([candidates[2]], recipe, digits, path="ordinary")[0])
 
 
 def test_full_memory_is_a_failure_with_that_reason(candidate, recipe, digits):
-    (outcome,) = train([candidate], recipe, digits, module_class=Greedy)
+    (outcome,) = train_all([candidate], recipe, digits, module_class=Greedy)
     assert isinstance(outcome, Failure)
     assert (outcome.reason, outcome.history) == (Reason.OOM, ())
 
 
 def test_a_module_that_does_not_log_is_told_so(candidate, recipe, digits):
-    (outcome,) = train([candidate], recipe, digits, module_class=Mute)
+    (outcome,) = train_all([candidate], recipe, digits, module_class=Mute)
     assert isinstance(outcome, Failure)
     assert "got none of val/log_loss, val/accuracy. Keep the hooks" in outcome.message
 
@@ -420,28 +445,30 @@ def test_a_module_that_does_not_log_is_told_so(candidate, recipe, digits):
 def test_ctrl_c_passes_through_as_what_it_is(candidate, recipe, digits):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train([candidate], recipe, digits, module_class=Interrupted)
+        train_all([candidate], recipe, digits, module_class=Interrupted)
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_sigterm_is_an_exit_with_the_code_that_shells_expect(candidate, recipe, digits):
     with pytest.raises(SystemExit, match="143"):
-        train([candidate], recipe, digits, module_class=Terminated)
+        train_all([candidate], recipe, digits, module_class=Terminated)
 
 
 def test_an_exit_passes_through(candidate, recipe, digits):
     with pytest.raises(SystemExit, match="7"):
-        train([candidate], recipe, digits, module_class=Exiting)
+        train_all([candidate], recipe, digits, module_class=Exiting)
 
 
-def test_signal_handlers_are_as_before(candidate, recipe, digits):
+def test_signal_handlers_are_as_before(train, candidate, recipe, digits):
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     train([candidate], recipe, digits)
     after = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     assert after == before
 
 
-def test_what_the_owner_raises_is_no_failure_of_the_candidate(candidate, recipe, digits, store):
+def test_what_the_owner_raises_is_no_failure_of_the_candidate(
+    train, candidate, recipe, digits, store
+):
     class Gone:
         def epoch_done(self, key, metrics):
             raise BrokenPipeError("the owner is gone")
@@ -452,7 +479,7 @@ def test_what_the_owner_raises_is_no_failure_of_the_candidate(candidate, recipe,
     assert outcome.resumed_from_epoch == 1
 
 
-def test_nothing_is_printed(candidate, recipe, digits, store, capfd):
+def test_nothing_is_printed(train, candidate, recipe, digits, store, capfd):
     train([candidate], recipe, digits, checkpoints=store, test=True, keep_weights=True)
     train([candidate], recipe, digits, checkpoints=store)
     assert capfd.readouterr() == ("", "")

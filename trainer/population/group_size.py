@@ -1,0 +1,136 @@
+"""How many candidates are trained as one network: measured, since it hangs on machine and widths."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import torch
+
+from search_spaces.resnet import build_candidate
+from search_spaces.spec import ArchitectureSpec
+from trainer.checks import parse_device
+from trainer.datasets import ImageData
+from trainer.population.batches import IndexBlocks
+from trainer.population.fusing import can_fuse
+from trainer.population.module import PopulationModule
+from trainer.population.network import FusedResNet
+from trainer.population.single import SingleNetwork
+from trainer.recipe import Recipe
+from trainer.seeding import generator
+from trainer.setting import reason_of
+
+LARGEST = 16
+"""Beyond it little is won, and a group waits for more of its members."""
+_LEAST_GAIN = 1.03
+"""A group twice as large must be this much faster per candidate."""
+_TIMED_STEPS = 4
+_MEMORY_SHARE = 0.6
+"""Of a GPU's memory that a group may fill."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSize:
+    """The number of candidates that are trained fastest as one network."""
+
+    size: int
+    seconds: dict[int, float]
+    """Seconds per candidate and training step, by number of candidates."""
+    why: str
+    """One line for people."""
+
+
+def measure_group_size(
+    specs: Sequence[ArchitectureSpec],
+    recipe: Recipe,
+    data: ImageData,
+    device: str = "cpu",
+    largest: int = LARGEST,
+) -> GroupSize:
+    """Train a few steps as 1, 2, 4, ... candidates, as long as it pays and memory allows it.
+
+    Args:
+        specs: Networks like those to be trained; taken again and again.
+        recipe: Batch size, optimiser and precision.
+        data: Images of the shape that they take.
+        device: Where they will be trained.
+        largest: Most candidates tried.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    place = parse_device(device)
+    if not can_fuse(specs):
+        return GroupSize(size=1, seconds={}, why="these networks cannot be fused")
+    seconds: dict[int, float] = {}
+    best, size, limit = 1, 1, f"more than {largest} are not tried"
+    while size <= largest:
+        try:
+            chosen = list(islice(cycle(specs), size))
+            seconds[size] = _seconds_per_candidate(chosen, recipe, data, place)
+        except (RuntimeError, MemoryError) as error:
+            limit = f"{size} do not fit ({reason_of(error)})"
+            break
+        if size == 1 or seconds[best] >= _LEAST_GAIN * seconds[size]:
+            best = size
+        elif size >= 4 * best:
+            # One size that gains nothing may be chance.
+            limit = f"{2 * best} and {size} gain nothing more"
+            break
+        if _is_memory_full(place):
+            limit = f"{2 * size} would not fit"
+            break
+        size *= 2
+    if best == 1:
+        return GroupSize(size=1, seconds=seconds, why=f"candidates train one by one: {limit}")
+    share = seconds[best] / seconds[1]
+    why = f"{best} candidates train as one network in {share:.2f} of their time alone; {limit}"
+    return GroupSize(size=best, seconds=seconds, why=why)
+
+
+def _seconds_per_candidate(
+    specs: Sequence[ArchitectureSpec], recipe: Recipe, data: ImageData, device: torch.device
+) -> float:
+    step = _training_step(specs, recipe, data, device)
+    step()
+    times = []
+    for _ in range(_TIMED_STEPS):
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return min(times) / len(specs)
+
+
+def _training_step(
+    specs: Sequence[ArchitectureSpec], recipe: Recipe, data: ImageData, device: torch.device
+) -> Callable[[], None]:
+    networks = [build_candidate(s, generator(i, "init")) for i, s in enumerate(specs)]
+    network = (
+        SingleNetwork(networks[0], device) if len(specs) == 1 else FusedResNet(networks, device)
+    )
+    train = data.to(device).train
+    blocks = IndexBlocks(len(train.labels), recipe.batch_size, range(len(specs)), device)
+    module = PopulationModule(
+        network, [recipe] * len(specs), train, steps_per_epoch=blocks.num_batches
+    )
+    indices = next(iter(blocks))[:, : recipe.batch_size]
+    is_mixed = recipe.precision == "bf16-mixed"
+
+    def step() -> None:
+        module.optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
+            loss = module.losses(module.mini_batch(indices)).sum()
+        loss.backward()
+        module.optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return step
+
+
+def _is_memory_full(device: torch.device) -> bool:
+    """Whether twice as much would not fit; the memory of the host is not looked at."""
+    if device.type != "cuda":
+        return False
+    total = torch.cuda.get_device_properties(device).total_memory
+    return 2 * torch.cuda.max_memory_allocated(device) > _MEMORY_SHARE * total

@@ -1,0 +1,170 @@
+"""Trains one candidate the ordinary way: any `CandidateModule`, automatic optimisation."""
+
+import gc
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from search_spaces.complexity import complexity
+from trainer.compact import CandidateState, read_state, split_like
+from trainer.evidence import gradient_norms
+from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
+from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement
+from trainer.module import CandidateModule
+from trainer.reporter import EpochReporter, logged, logged_beside
+from trainer.resume import Found, find_checkpoint, training_identity
+from trainer.seeding import child_seed
+from trainer.setting import Setting, fit, new_trainer, peak_memory_bytes, reason_of, start_at
+
+
+def train_ordinary(
+    candidate: Candidate, setting: Setting, path: str = "ordinary"
+) -> Measurement | Failure:
+    """Train a candidate alone, by one `Trainer.fit`; return its outcome.
+
+    Args:
+        candidate: The training.
+        setting: What it shares with others.
+        path: Kept in the measurement: that it was trained so, and why.
+    """
+    started = time.perf_counter()
+    identity = training_identity(
+        candidate,
+        setting.recipe_of(candidate),
+        setting.data,
+        setting.module_class,
+        setting.module_args,
+    )
+    reporter = EpochReporter(
+        candidate.key,
+        identity,
+        setting.progress,
+        setting.checkpoints,
+        pause_after=setting.pause_after,
+    )
+    try:
+        return _attempt(candidate, setting, reporter, started, path)
+    except Exception as error:
+        if error is reporter.outside_error:
+            raise
+        failure = Failure(
+            key=candidate.key,
+            spec_id=candidate.spec.spec_id,
+            seed=candidate.seed,
+            reason=reason_of(error),
+            message=f"{type(error).__name__}: {error}".splitlines()[0],
+            traceback=traceback.format_exc(),
+            history=tuple(reporter.history),
+            seconds=time.perf_counter() - started,
+        )
+    # Only now: the traceback's frames held the network until the handler was left.
+    gc.collect()
+    if setting.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return failure
+
+
+def _attempt(
+    candidate: Candidate, setting: Setting, reporter: EpochReporter, started: float, path: str
+) -> Measurement:
+    device, data = setting.device, setting.data.to(setting.device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    recipe = setting.recipe_of(candidate)
+    batches = DeviceBatches(data.train, recipe.batch_size, seed=candidate.seed)
+    torch.manual_seed(child_seed(candidate.seed, "global"))
+    module = setting.module_class(
+        spec=candidate.spec.to_dict(),
+        recipe=recipe.model_dump(mode="json"),
+        seed=candidate.seed,
+        **setting.module_args,
+    )
+    found = find_checkpoint(reporter, setting.checkpoints)
+    if found is None:
+        reporter.gradient_norms = gradient_norms(
+            module.network, module.training_loss, *next(iter(batches))
+        )
+    trainer = new_trainer(setting, reporter, clip_norm=recipe.gradient_clip_norm)
+    val = DeviceBatches(data.val, EVAL_BATCH_SIZE)
+    resume_key = None
+    if found is Found.LIGHTNING:
+        resume_key = candidate.key
+    elif found is Found.COMPACT:
+        _take_over(candidate.key, setting, module, trainer, reporter)
+    fit(trainer, module, batches, val, ckpt_path=resume_key)
+    tested: dict[str, float] = {}
+    tested_more: dict[str, float] = {}
+    if setting.test:
+        trainer.test(module, DeviceBatches(data.test, EVAL_BATCH_SIZE), verbose=False)
+        tested = logged(trainer, ("test/log_loss", "test/accuracy"))
+        tested_more = logged_beside(trainer, "test/")
+    setting.keep(candidate.key, module.network)
+    size = complexity(candidate.spec)
+    return Measurement(
+        key=candidate.key,
+        spec_id=candidate.spec.spec_id,
+        seed=candidate.seed,
+        stopped=reporter.stopped,
+        history=tuple(reporter.history),
+        resumed_from_epoch=reporter.resumed_from_epoch,
+        seconds=reporter.seconds,
+        setup_seconds=time.perf_counter() - started - reporter.seconds,
+        peak_memory_bytes=peak_memory_bytes(device),
+        params=size.params,
+        macs=size.macs,
+        gradient_norms=reporter.gradient_norms,
+        device=str(device),
+        path=path,
+        test_log_loss=tested.get("test/log_loss"),
+        test_accuracy=tested.get("test/accuracy"),
+        test_more=tested_more,
+    )
+
+
+def _take_over(
+    key: str,
+    setting: Setting,
+    module: CandidateModule,
+    trainer: pl.Trainer,
+    reporter: EpochReporter,
+) -> None:
+    """Go on from a checkpoint of the accelerated path."""
+    data = setting.checkpoints.load(key) if setting.checkpoints is not None else None
+    if data is None:
+        return
+    state = read_state(data, module.network)
+    state.apply(module.network)
+    reporter.history = [EpochMetrics(**epoch) for epoch in state.history]
+    reporter.gradient_norms = tuple(state.gradient_norms)
+    reporter.resumed_from_epoch = len(reporter.history)
+    start_at(trainer, len(reporter.history), state.steps)
+    trainer.callbacks.append(_Moments(state, module.network))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Moments(pl.Callback):
+    """Gives optimiser and schedule the state of a checkpoint, once they exist."""
+
+    def __init__(self, state: CandidateState, network: nn.Module) -> None:
+        self._state = state
+        self._network = network
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        state, optimizer = self._state, trainer.optimizers[0]
+        moments = {name: split_like(v, self._network) for name, v in state.moments.items()}
+        is_adam = "exp_avg" in moments
+        weights = list(self._network.parameters())
+        for index, weight in enumerate(weights):
+            own: Mapping[str, Any] = {name: parts[index] for name, parts in moments.items()}
+            kept = {name: value.to(weight.device).clone() for name, value in own.items()}
+            if is_adam:
+                kept["step"] = torch.tensor(float(state.steps), device=weight.device)
+            optimizer.state[weight] = kept
+        # A LambdaLR knows the rate by the count of its steps.
+        scheduler = trainer.lr_scheduler_configs[0].scheduler
+        scheduler.last_epoch = state.steps - 1  # pyright: ignore[reportAttributeAccessIssue]
+        scheduler.step()  # pyright: ignore[reportCallIssue]
