@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainer.population.dense import dense_convolution, is_dense
 from trainer.population.parameters import ParameterVector
 
 
@@ -36,6 +37,8 @@ class FusedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, members * C_in, H, W) to (N, members * C_out, H/stride, W/stride)."""
         bias = None if self.bias is None else self.bias.value
+        if bias is None and is_dense(x, self.weight.value, self.stride, self.groups):
+            return dense_convolution(x, self.weight.value, self.groups)
         return functional.conv2d(
             x, self.weight.value, bias, self.stride, self.padding, groups=self.groups
         )
