@@ -36,7 +36,18 @@ _SHIPPED = {
         n_test=360,
         split_seed=0,
         value_range=(0.0, 16.0),
-    )
+    ),
+    # Of the shape of CIFAR-10, for timing: its images are noise around ten patterns.
+    "generated-3x32x32": DataFacts(
+        name="generated-3x32x32",
+        input=InputShape(channels=3, height=32, width=32),
+        num_classes=10,
+        n_train=50_000,
+        n_val=5_000,
+        n_test=5_000,
+        split_seed=0,
+        value_range=(-12.0, 12.0),
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from trainer.data import DataFacts, data_facts
 from trainer.errors import DataError
+from trainer.generated import generate
 from trainer.seeding import child_seed
 
 
@@ -101,7 +102,7 @@ def load_data(name: str) -> ImageData:
         DataError: No shipped data set has that name.
     """
     facts = data_facts(name)
-    return {"digits": _load_digits}[name](facts)
+    return {"digits": _load_digits, "generated-3x32x32": _generate}[name](facts)
 
 
 def stratified_split(
@@ -161,6 +162,11 @@ def _load_digits(facts: DataFacts) -> ImageData:
         labels.numpy(), n_val=facts.n_val, n_test=facts.n_test, seed=facts.split_seed
     )
     train, val, test = (Split(images[part].view(shape), labels[part]) for part in parts)
+    return ImageData.from_splits(facts, train=train, val=val, test=test)
+
+
+def _generate(facts: DataFacts) -> ImageData:
+    train, val, test = (Split(*drawn) for drawn in generate(facts))
     return ImageData.from_splits(facts, train=train, val=val, test=test)
 
 
