@@ -8,7 +8,6 @@ from nas.config import StudyConfig
 from nas.constraints import Limits
 from nas.design_queue import DesignQueue
 from nas.errors import ConfigError
-from nas.trials import TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
@@ -69,13 +68,17 @@ class AllowedRows:
         """Ids of the architectures that are left to the design."""
         return set() if self._is_empty else self._queue.planned
 
-    def is_turn(self, live: Sequence[TrialRecord]) -> bool:
+    def is_turn(self, num_live: int, num_rows: int) -> bool:
         """Say whether the next trial is a row.
+
+        Args:
+            num_live: Trials that count or will: ended without failure, or in training.
+            num_rows: Rows of the design among them.
 
         Raises:
             OutOfTimeError: The next turn goes on with looking for an allowed one.
         """
-        return self._queue.is_turn(live) and not self.is_empty
+        return self._queue.is_turn(num_live, num_rows) and not self.is_empty
 
     def next(self) -> tuple[ArchitectureSpec, int, int]:
         """Return the next allowed row's architecture and number, and how many were left out.

@@ -12,12 +12,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
 )
 
 from nas.constraints import Constraints
 from nas.errors import ConfigError
+from nas.rungs import Rungs
 from nas.searched_recipe import SearchedRecipe
 from nas.wandb_settings import WandbSettings
 from search_spaces.errors import did_you_mean
@@ -41,6 +43,7 @@ REPEATS = ".repeats"
 RESUMABLE = (
     "search.trials",
     "search.workers",
+    "search.group_size",
     "search.devices",
     "search.until",
     "wandb",
@@ -62,6 +65,31 @@ class ClassPath(BaseModel):
     """Keyword arguments of the class."""
 
 
+class RungsConfig(BaseModel):
+    """Where adaptive trials pause, to go on only if they are among the best."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: int = 2
+    """Epochs up to the first rung."""
+    reduction_factor: int = 2
+    """Each rung has so many times the epochs of the one before, and one of so many trials goes on
+    from it."""
+
+    def make(self, epochs: int, direction: Literal["minimize", "maximize"] = "minimize") -> Rungs:
+        """Make the rungs of trainings of so many epochs.
+
+        Raises:
+            ConfigError: There is no rung before the last epoch, or all would go on.
+        """
+        return Rungs(
+            epochs,
+            first=self.first,
+            reduction_factor=self.reduction_factor,
+            direction=direction,
+        )
+
+
 class SearchConfig(BaseModel):
     """How the study searches."""
 
@@ -71,6 +99,9 @@ class SearchConfig(BaseModel):
     """Complete and pruned trials in all; the same command goes on to this total."""
     workers: Literal["auto"] | int = "auto"
     """Training processes; `auto`: one per core on the CPU, one per device on GPUs."""
+    group_size: Literal["auto"] | int = "auto"
+    """How many candidates of one width plan a worker trains at once, as one fused network; `auto`:
+    as many as its first seconds show to be worth it, 1 where fusing loses."""
     devices: Literal["auto", "cpu"] | int = "auto"
     """GPUs to use: all of them, none, or so many."""
     devices_per_trial: int = Field(default=1, ge=1)
@@ -90,10 +121,14 @@ class SearchConfig(BaseModel):
     metric that the task measures."""
     direction: Literal["minimize", "maximize"] = "minimize"
     """Which way the metric is better; must be given for a metric of the task's."""
-    sampler: Literal["tpe", "random"] | ClassPath = "tpe"
-    """Optuna's sampler of the adaptive trials; `tpe` is TPE with `group=True`."""
+    sampler: Literal["tpe", "mutation", "random"] | ClassPath = "tpe"
+    """Sampler of the adaptive trials. `tpe`: Optuna's TPE with `group=True`; `mutation`: the best
+    architectures with one decision changed; or an Optuna sampler by class path."""
     pruner: ClassPath | None = None
     """Optuna's pruner of the adaptive trials; design rows are never pruned."""
+    rungs: RungsConfig | None = None
+    """Epochs at which adaptive trials pause; the best of them go on (successive halving). Instead
+    of a pruner; design rows are never paused."""
     callbacks: tuple[ClassPath, ...] = ()
     """Called with (study, trial) after each finished trial; `study.stop()` ends the search."""
     startup_trials: int = Field(default=10, ge=0)
@@ -125,14 +160,15 @@ class SearchConfig(BaseModel):
             )
         return metric
 
-    @field_validator("workers")
+    @field_validator("workers", "group_size")
     @classmethod
-    def _at_least_one(cls, workers: Literal["auto"] | int) -> Literal["auto"] | int:
-        if isinstance(workers, int) and workers < 1:
-            raise ConfigError(
-                f"search.workers must be 'auto' or an int >= 1, got workers={workers}."
-            )
-        return workers
+    def _at_least_one(
+        cls, number: Literal["auto"] | int, info: ValidationInfo
+    ) -> Literal["auto"] | int:
+        if isinstance(number, int) and number < 1:
+            name = info.field_name
+            raise ConfigError(f"search.{name} must be 'auto' or an int >= 1, got {name}={number}.")
+        return number
 
     @property
     def design_share(self) -> float:
@@ -283,10 +319,23 @@ def _check_metric(config: StudyConfig) -> None:
         )
 
 
+def _check_rungs(config: StudyConfig) -> None:
+    """Check that rungs have epochs to save, and no rival."""
+    search = config.search
+    if search.rungs is None:
+        return
+    if search.pruner is not None:
+        raise ConfigError(
+            "search.rungs and search.pruner must not both be given, got pruner="
+            f"{search.pruner.class_path}. Both end trials early; leave one of them out."
+        )
+    search.rungs.make(config.recipe.epochs)
+
+
 def _check_together(config: StudyConfig) -> None:
     """Check what no field can check alone."""
     search = config.search
-    config.facts()
+    config.recipe.check_fits(config.facts())
     if search.devices_per_trial != 1:
         raise ConfigError(
             f"search.devices_per_trial must be 1, got devices_per_trial="
@@ -299,6 +348,7 @@ def _check_together(config: StudyConfig) -> None:
             "Ray cluster are not supported yet; use nas.Objective on a shared storage."
         )
     _check_metric(config)
+    _check_rungs(config)
     size = config.make_space().size
     # With ranges an architecture may be trained again by another recipe.
     may_repeat = search.duplicates == "reseed" or config.recipe.ranges

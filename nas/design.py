@@ -61,14 +61,23 @@ def _rows(
         count, rows, _ = candidates.shape
         coded = coding[np.arange(len(counts)), candidates].reshape(count, rows, -1)[:, :, used]
         matrices = np.concatenate([np.ones((count, rows, 1)), coded], axis=2)
-        informations = information + np.swapaxes(matrices, 1, 2) @ matrices
-        # Rounded, so that equal blocks tie on every machine and the first one wins.
-        best = int(np.argmax(np.linalg.slogdet(informations).logabsdet.round(6)))
-        information = informations[best]
+        best = blocks.first_fresh(_log_determinants(information, matrices))
+        information = information + matrices[best].T @ matrices[best]
         blocks.use(best)
         for row in candidates[best]:
             levels = zip(factors.items(), row, strict=True)
             yield {place: kinds[level] for (place, kinds), level in levels}
+
+
+def _log_determinants(information: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Return the log-determinant of the information after each block of rows.
+
+    det(A + M'M) = det(A) det(1 + M A^-1 M'), and a block has fewer rows than the design columns.
+    """
+    spread = matrices @ np.linalg.inv(information) @ np.swapaxes(matrices, 1, 2)
+    gains = np.linalg.slogdet(np.eye(matrices.shape[1]) + spread).logabsdet
+    # Rounded, so that equal blocks tie on every machine and the first one wins.
+    return (np.linalg.slogdet(information).logabsdet + gains).round(6)
 
 
 def _coding(counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -99,13 +108,16 @@ class _Random:
         self.offered = np.empty(0)
 
     def candidates(self) -> np.ndarray:
-        """Draw blocks, shape (blocks, rows, places), without a used or doubled row."""
+        """Draw blocks, shape (blocks, rows, places)."""
         columns = np.broadcast_to(self.columns, (_CANDIDATES, *self.columns.shape))
-        blocks = np.swapaxes(self.rng.permuted(columns, axis=2), 1, 2)
-        fresh = [block for block in blocks if self._is_fresh(block)]
-        # Only after tens of thousands of rows can every block hold a used one.
-        self.offered = np.array(fresh) if fresh else blocks
+        self.offered = np.swapaxes(self.rng.permuted(columns, axis=2), 1, 2)
         return self.offered
+
+    def first_fresh(self, scores: np.ndarray) -> int:
+        """Return the block of the best score that has no used or doubled row."""
+        order = np.argsort(-scores, kind="stable")
+        # Only after tens of thousands of rows can every block hold a used one.
+        return int(next((i for i in order if self._is_fresh(self.offered[i])), order[0]))
 
     def _is_fresh(self, block: np.ndarray) -> bool:
         rows = {row.tobytes() for row in block}
@@ -146,6 +158,10 @@ class _Enumerated:
         picks = [self.rng.choice(self.unused, size, replace=False) for _ in range(_CANDIDATES)]
         self.offered = np.array(picks)
         return self.sets[self.offered].reshape(_CANDIDATES, -1, self.sets.shape[2])
+
+    def first_fresh(self, scores: np.ndarray) -> int:
+        """Return the block of the best score; all are of unused sets."""
+        return int(np.argmax(scores))
 
     def use(self, index: int) -> None:
         """Take the sets of the block that was chosen out of those not yet used."""

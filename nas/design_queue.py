@@ -1,11 +1,10 @@
 """Which rows of the balanced design a study trains, and when it is their turn."""
 
 import math
-from collections.abc import Sequence
 
 from nas.config import SearchConfig
+from nas.design_file import DesignFile, KeptRow
 from nas.design_plan import DesignPlan
-from nas.trials import Source, TrialRecord
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
 
@@ -20,17 +19,23 @@ class DesignQueue:
     Args:
         space: The search space.
         search: Share of the rows, total of the trials and seed.
+        kept: Where the rows are kept for the next owner; nowhere by default.
 
     Raises:
         ConfigError: There is to be a share of rows, and no decision of the space can be balanced.
     """
 
-    def __init__(self, space: SearchSpace, search: SearchConfig) -> None:
+    def __init__(
+        self, space: SearchSpace, search: SearchConfig, kept: DesignFile | None = None
+    ) -> None:
         plan = DesignPlan(space, search.seed)
         if search.design_share:
             plan.check("search.goal" if search.mode == "search" else "search.mode")
+        self._space = space
         self._rows = plan.rows()
-        self._specs: list[ArchitectureSpec] = []
+        self._num_made = 0
+        self._kept = kept
+        self._known: list[KeptRow] | None = None
         self._total = search.trials
         self._share = search.design_share
         self._wanted = round(self._share * self._total)
@@ -48,21 +53,24 @@ class DesignQueue:
         twice or left out, and leaving out what the sampler likes would bias the skip map.
         """
         if self._planned is None:
-            self._planned = {self._spec(number).spec_id for number in range(self._wanted)}
+            rows = self._first(self._wanted)
+            self._planned = {row.spec_id for row in rows}
+            if self._kept is not None and self._num_made:
+                self._kept.write(rows)
         return self._planned
 
-    def is_turn(self, live: Sequence[TrialRecord]) -> bool:
+    def is_turn(self, num_live: int, num_rows: int) -> bool:
         """Say whether the next trial is a row.
 
         Args:
-            live: Trials that count or will: ended without failure, or in training.
+            num_live: Trials that count or will: ended without failure, or in training.
+            num_rows: Rows of the design among them.
         """
-        num_rows = sum(record.source is Source.RANDOMISED for record in live)
         if num_rows >= self._wanted:
             return False
-        if len(live) - num_rows >= self._total - self._wanted:
+        if num_live - num_rows >= self._total - self._wanted:
             return True
-        run = len(live) // RUN_LENGTH
+        run = num_live // RUN_LENGTH
         return math.ceil((run + 1) * self._share) > math.ceil(run * self._share)
 
     def next(self) -> tuple[ArchitectureSpec, int]:
@@ -77,6 +85,17 @@ class DesignQueue:
             self._num_begun = max(self._num_begun, row + 1)
 
     def _spec(self, number: int) -> ArchitectureSpec:
-        while len(self._specs) <= number:
-            self._specs.append(next(self._rows).spec)
-        return self._specs[number]
+        answers = self._first(number + 1)[number].answers
+        return self._space.decide(lambda decision: answers[decision.name])
+
+    def _first(self, number: int) -> list[KeptRow]:
+        """Return the first rows, at least so many; those that are not known are chosen now."""
+        if self._known is None:
+            self._known = self._kept.read() if self._kept is not None else []
+        while len(self._known) < number:
+            row = next(self._rows)
+            self._num_made += 1
+            # Rows are chosen in view of those before, from the first on.
+            if self._num_made > len(self._known):
+                self._known.append(KeptRow(row.spec.spec_id, row.answers))
+        return self._known

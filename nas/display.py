@@ -6,17 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from nas.records import best_record
-from nas.trials import Source, State, TrialRecord
+from nas.ended import EndedTrials
+from nas.trials import Source, State, TrialRecord, trial_key
 from trainer.measurement import EpochMetrics
 
 _REDRAW_SECONDS = 0.5
 _ANSWERS_SECONDS = 3.0
+_ANSWERS_SHARE = 0.005
+"""So much of the time may go into counting answers; with thousands of rows a count takes seconds,
+in which no worker gets work."""
 _PLAIN_SECONDS = 15.0
 _MAX_SAID = 5
 """So many failures are said one by one; all are in the report."""
-_NUMBER_AND_SOURCE = 21
-"""Characters of a row's first two columns, with the gaps of all four."""
+_GAPS = 6
+"""Characters between the four columns of a row."""
+
+_Shown = tuple[TrialRecord, EpochMetrics | None]
+"""A trial in training and its last epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,10 @@ class DisplaySources:
     """Estimates the wall time to the end."""
     metric: str = "val/log_loss"
     """What the study optimises."""
+    groups: Callable[[], Sequence[Sequence[str]]] = list
+    """Returns the keys of the trials that each worker trains together."""
+    num_paused: Callable[[], int] = lambda: 0
+    """Counts the trials that wait at a rung."""
 
 
 class Display:
@@ -59,9 +69,11 @@ class Display:
     def __init__(self, sources: DisplaySources, stream: TextIO | None = None) -> None:
         self._sources = sources
         self._stream = stream or sys.stdout
-        self._training: dict[tuple[str, int], tuple[TrialRecord, EpochMetrics | None]] = {}
-        self._ended: list[TrialRecord] = []
+        self._training: dict[str, tuple[TrialRecord, EpochMetrics | None]] = {}
+        self._ended = EndedTrials()
         self._answers: Answers | None = None
+        self._counting = [0.0]
+        """Seconds of the last two counts."""
         self._num_counted = 0
         self._num_said = 0
         self._start = time.monotonic()
@@ -106,6 +118,10 @@ class Display:
         """Note an epoch."""
         self._training[_key(record)] = (record, metrics)
 
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        """Note that a trial waits at a rung, in no worker."""
+        self._training.pop(_key(record), None)
+
     def ended(self, record: TrialRecord) -> None:
         """Note an end; say at once why a trial failed, the first few times."""
         self._training.pop(_key(record), None)
@@ -119,10 +135,11 @@ class Display:
         """Count the answers and draw, each where it is time to."""
         now = time.monotonic()
         has_new = len(self._ended) != self._num_counted
-        if has_new and now - self._last["answers"] >= _ANSWERS_SECONDS:
+        if has_new and now - self._last["answers"] >= self._answers_pause:
             self._last["answers"] = now
             self._num_counted = len(self._ended)
             self._answers = self._sources.answers(self._ended)
+            self._counting = [*self._counting[-1:], time.monotonic() - now]
         pause = _REDRAW_SECONDS if self._live is not None else _PLAIN_SECONDS
         if now - self._last["draw"] < pause:
             return
@@ -133,6 +150,14 @@ class Display:
             table = self._table()
             self._draw(lambda: self._live.update(table, refresh=True))
 
+    @property
+    def _answers_pause(self) -> float:
+        """Seconds between two counts, the more the longer a count takes.
+
+        The quicker of the last two, since the first one also imports what it needs.
+        """
+        return max(_ANSWERS_SECONDS, min(self._counting) / _ANSWERS_SHARE)
+
     def say(self, text: str) -> None:
         """Print a line that stays, above the live display where there is one."""
         if self._live is None:
@@ -142,15 +167,15 @@ class Display:
 
     def line(self) -> str:
         """Return the state of the study in one line."""
-        search = [r for r in self._ended if r.source in (Source.RANDOMISED, Source.ADAPTIVE)]
-        counted = sum(r.state in (State.COMPLETE, State.PRUNED) for r in search)
-        parts = [f"{_clock(time.monotonic() - self._start)}  {counted}/{self._sources.num_trials}"]
-        parts[0] += " trials"
-        if failed := sum(r.state is State.FAILED for r in search):
+        done = f"{self._ended.num_counted}/{self._sources.num_trials}"
+        parts = [f"{_clock(time.monotonic() - self._start)}  {done} trials"]
+        if paused := self._sources.num_paused():
+            parts.append(f"{paused} paused")
+        if failed := self._ended.num_failed:
             parts.append(f"{failed} failed")
-        if repeats := len(self._ended) - len(search):
+        if repeats := self._ended.num_repeats:
             parts.append(f"{repeats}/{self._sources.num_repeats()} repeats")
-        best = best_record(search, self._sources.direction)
+        best = self._ended.best(self._sources.direction)
         if best is not None:
             layers = f", {best.layers} layers" if best.layers is not None else ""
             parts.append(f"best {_score(best)} (trial {best.number}{layers})")
@@ -166,9 +191,7 @@ class Display:
         from rich.table import Table
         from rich.text import Text
 
-        search = [r for r in self._ended if r.source in (Source.RANDOMISED, Source.ADAPTIVE)]
-        repeats = len(self._ended) - len(search)
-        counted = sum(r.state in (State.COMPLETE, State.PRUNED) for r in search)
+        repeats, counted = self._ended.num_repeats, self._ended.num_counted
         bars = Table.grid(padding=(0, 1))
         bars.add_row(
             "search ",
@@ -183,15 +206,50 @@ class Display:
             )
         training = Table.grid(padding=(0, 2))
         # Where the terminal is narrow, the network's name gives way.
-        texts = [self._epoch_text(metrics) for _, metrics in self._training.values()]
-        taken = _NUMBER_AND_SOURCE + max(map(len, texts), default=0)
+        rows = [self._row(group) for group in self._groups()]
+        taken = _GAPS + sum(max(len(row[i]) for row in rows) for i in (0, 1, 3)) if rows else 0
         room = max(self._live.console.width - taken, 8)
-        for (record, _), text in zip(self._training.values(), texts, strict=True):
-            name = Text(record.spec.code if record.spec else record.name or "", no_wrap=True)
+        for number, source, network, epoch in rows:
+            name = Text(network, no_wrap=True)
             name.truncate(room, overflow="ellipsis")
-            source = Text(record.source.value, style="dim")
-            training.add_row(f"{record.number:>5}", source, name, Text(text, no_wrap=True))
+            training.add_row(number, Text(source, style="dim"), name, Text(epoch, no_wrap=True))
         return Group(bars, training, Text(self.line(), style="bold", overflow="fold"))
+
+    def _groups(self) -> list[list[_Shown]]:
+        """Return what is in training by worker, each where its first trial began."""
+        left = dict(self._training)
+        group_of = {key: group for group in self._sources.groups() for key in group}
+        found: list[list[_Shown]] = []
+        for key in self._training:
+            keys = [k for k in group_of.get(key, [key]) if k in left]
+            if keys:
+                found.append([left.pop(k) for k in keys])
+        return found
+
+    def _row(self, group: list[_Shown]) -> tuple[str, str, str, str]:
+        """Return number, source, network and epoch of one worker's trials."""
+        records = [record for record, _ in group]
+        first = records[0]
+        if len(group) == 1:
+            network = first.spec.code if first.spec else first.name or ""
+            return f"{first.number:>5}", first.source.value, network, self._epoch_text(group[0][1])
+        numbers = sorted(record.number for record in records)
+        sources = sorted({record.source.value for record in records})
+        layers = sorted(record.spec.layers for record in records if record.spec)
+        network = f"best of {len(group)}"
+        if layers:
+            depth = f"{layers[0]}" if layers[0] == layers[-1] else f"{layers[0]} to {layers[-1]}"
+            network += f", {depth} layers"
+        told = [metrics for _, metrics in group if metrics is not None]
+        # Of those that are as far as the others, the one that does best.
+        last = max((m.epoch for m in told), default=0)
+        best = min((m for m in told if m.epoch == last), key=_log_loss, default=None)
+        return (
+            f"{numbers[0]:>5} to {numbers[-1]}",
+            sources[0] if len(sources) == 1 else "mixed",
+            network,
+            self._epoch_text(best),
+        )
 
     def _epoch_text(self, metrics: EpochMetrics | None) -> str:
         if metrics is None:
@@ -221,9 +279,13 @@ class Display:
             self._is_gone = True
 
 
-def _key(record: TrialRecord) -> tuple[str, int]:
+def _key(record: TrialRecord) -> str:
     in_search = record.source in (Source.RANDOMISED, Source.ADAPTIVE)
-    return ("search" if in_search else "repeats", record.number)
+    return trial_key("trial" if in_search else "repeat", record.number)
+
+
+def _log_loss(metrics: EpochMetrics) -> float:
+    return metrics.val_log_loss
 
 
 def _score(record: TrialRecord) -> str:

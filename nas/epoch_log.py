@@ -10,7 +10,7 @@ from trainer.measurement import EpochMetrics
 
 
 class EpochLog:
-    """A watcher that writes starts, epochs and ends as JSON lines.
+    """A watcher that writes starts, epochs, pauses and ends as JSON lines.
 
     Args:
         path: The file; lines are appended.
@@ -35,6 +35,10 @@ class EpochLog:
             val_accuracy=metrics.val_accuracy,
             **{f"val_{name}": value for name, value in metrics.more.items()},
         )
+
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        """Write a pause at a rung."""
+        self._write("pause", record, epoch=epoch)
 
     def ended(self, record: TrialRecord) -> None:
         """Write an end."""

@@ -1,5 +1,6 @@
 """What the owner gets work from: the search itself, and the repeats after it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from nas.messages import Work
@@ -15,8 +16,17 @@ class Feed(Protocol):
     the feed that gave it. A feed has persisted an end when `done` or `lost` returns.
     """
 
-    def next(self) -> Work | None:
-        """Return the next work, or None where there is none at the moment."""
+    @property
+    def num_ready(self) -> int:
+        """Candidates that no worker has yet, as far as they are known."""
+        ...
+
+    def next(self, most: int = 1) -> Work | None:
+        """Return the next work, or None where there is none at the moment.
+
+        Args:
+            most: Most candidates that are trained together.
+        """
         ...
 
     @property
@@ -28,12 +38,12 @@ class Feed(Protocol):
         """Take a finished epoch and say whether the candidate goes on."""
         ...
 
-    def done(self, key: str, outcome: Measurement | Failure) -> None:
-        """Take the end of a candidate."""
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> None:
+        """Take the ends of candidates that were trained together."""
         ...
 
-    def lost(self, key: str, message: str) -> None:
-        """Take the loss of a candidate's worker: it is tried again, or fails for good."""
+    def lost(self, keys: Sequence[str], message: str) -> None:
+        """Take the loss of their worker: they are tried again, or fail for good."""
         ...
 
 
@@ -46,6 +56,10 @@ class Watcher(Protocol):
 
     def epoch(self, record: TrialRecord, metrics: EpochMetrics) -> None:
         """A trial has finished an epoch."""
+        ...
+
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        """A trial has left its worker at a rung; it may be started again to go on."""
         ...
 
     def ended(self, record: TrialRecord) -> None:
@@ -68,6 +82,11 @@ class Watchers:
         """Tell all."""
         for watcher in self._watchers:
             watcher.epoch(record, metrics)
+
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.paused(record, epoch)
 
     def ended(self, record: TrialRecord) -> None:
         """Tell all."""

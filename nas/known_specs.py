@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Iterator
 import numpy as np
 
 from nas.constraints import Constraints, Limits
+from nas.trials import State, TrialRecord
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
 
@@ -30,20 +31,31 @@ class KnownSpecs:
         self._space = space
         self._limits = limits or Limits(Constraints())
         self._values: dict[str, list[float | None]] = {}
-        self._trained: dict[str, ArchitectureSpec] = {}
+        self._trained: dict[str, ArchitectureSpec | TrialRecord] = {}
         self._all: list[ArchitectureSpec] | None = None
 
-    def add(self, spec_id: str, value: float | None, spec: ArchitectureSpec | None = None) -> None:
+    def add(
+        self,
+        spec_id: str,
+        value: float | None,
+        spec: ArchitectureSpec | TrialRecord | None = None,
+    ) -> None:
         """Remember a trial.
 
         Args:
             spec_id: Its architecture's id.
             value: None unless it is complete.
-            spec: The architecture, where it is known and was allowed.
+            spec: The architecture, where it is known and was allowed, or the trial's record, whose
+                architecture is read when it is needed.
         """
         self._values.setdefault(spec_id, []).append(value)
         if spec is not None:
             self._trained[spec_id] = spec
+
+    def learn(self, record: TrialRecord) -> None:
+        """Remember an ended trial; only a complete one has a value to tell."""
+        value = record.value if record.state is State.COMPLETE else None
+        self.add(str(record.spec_id), value, record)
 
     def num_trials(self, spec_id: str) -> int:
         """How many trials the architecture had, whatever became of them."""
@@ -85,7 +97,8 @@ class KnownSpecs:
         found = self._draw(rng, lambda _: True)
         if found is None and self._trained:
             trained = list(self._trained.values())
-            found = trained[int(rng.integers(len(trained)))]
+            drawn = trained[int(rng.integers(len(trained)))]
+            found = drawn.spec if isinstance(drawn, TrialRecord) else drawn
         return found
 
     def _draw(

@@ -16,6 +16,8 @@ from nas.config_file import check_resume
 from nas.devices import list_gpus, plan_slots
 from nas.errors import RunFolderError, StorageError
 from nas.export.request import ExportResult
+from nas.garbage import no_collection
+from nas.journal import mend_journal
 from nas.latencies import limits_of
 from nas.open_study import OpenStudy, folder_of, open_study
 from nas.own_parts import check_own_parts
@@ -24,7 +26,6 @@ from nas.storage import (
     check_journal_is_there,
     folder_lock,
     journal_path,
-    mend_journal,
     storage_lock,
     without_password,
 )
@@ -63,7 +64,10 @@ def run_search(config: StudyConfig, root: Path, options: SearchOptions) -> RunFo
     with _own(folder, config) as study:
         folder.write_config(config)
         folder.write_environment([slot.label for slot in slots])
-        StudyRun(study, slots, options, callbacks).run()
+        # The former owner's trials stay as long as this one.
+        with no_collection(stays=True):
+            run = StudyRun(study, slots, options, callbacks)
+        run.run()
     return folder
 
 

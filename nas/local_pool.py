@@ -5,13 +5,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from nas.devices import Slot
 from nas.errors import TrainingError
+from nas.groups import ALONE, GroupPlan
 from nas.messages import Answer, EpochDone, Lost, Ready, Setup, Work, WorkDone, decode, encode
 from nas.pool import Event
 from trainer.progress import Verdict
@@ -47,8 +48,9 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     is_ready: bool = False
-    is_supervised: bool = False
+    group_size: int = 1
     keys: list[str] = field(default_factory=list)
+    supervised: frozenset[str] = frozenset()
 
 
 class LocalPool:
@@ -60,6 +62,7 @@ class LocalPool:
         checkpoint_folder: Where checkpoints lie.
         log_folder: Where each worker's output goes, `worker-<slot>.log`.
         task: The user's own module: `class_path` and `init_args`.
+        groups: How workers come to know how many candidates they train at once.
     """
 
     def __init__(
@@ -69,10 +72,14 @@ class LocalPool:
         checkpoint_folder: Path,
         log_folder: Path,
         task: dict[str, Any] | None = None,
+        groups: GroupPlan = ALONE,
     ) -> None:
         self._slots = list(slots)
         self._data = data
         self._task = task
+        self._groups = groups
+        self._measured: dict[int, Ready] = {}
+        """What the workers of each slot have said first."""
         self._checkpoint_folder = checkpoint_folder
         self._log_folder = log_folder
         self._workers: list[_Worker] = []
@@ -85,21 +92,35 @@ class LocalPool:
             self._workers.append(self._spawn(slot))
 
     @property
+    def num_workers(self) -> int:
+        """How many workers there are, those that are not ready yet included."""
+        return len(self._slots)
+
+    @property
     def num_idle(self) -> int:
         """How many workers wait for work."""
-        return sum(worker.is_ready and not worker.keys for worker in self._workers)
+        return len(self._idle)
+
+    @property
+    def group_size(self) -> int:
+        """How many candidates at once the worker takes that `submit` serves next; 1 without one."""
+        return self._idle[0].group_size if self._idle else 1
+
+    @property
+    def _idle(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.is_ready and not worker.keys]
 
     def submit(self, work: Work) -> None:
         """Give work to an idle worker; one that is found dead hands it back as Lost later."""
-        worker = next(w for w in self._workers if w.is_ready and not w.keys)
+        worker = self._idle[0]
         worker.keys = list(work.keys)
-        worker.is_supervised = work.supervised
+        worker.supervised = frozenset(work.supervised)
         _send(worker.connection, work)
 
     def answer(self, key: str, verdict: Verdict) -> None:
         """Answer a finished epoch, where the worker waits for it."""
         for worker in self._workers:
-            if key in worker.keys and worker.is_supervised:
+            if key in worker.supervised and key in worker.keys:
                 _send(worker.connection, Answer(key=key, verdict=verdict))
 
     def events(self, timeout_s: float) -> list[Event]:
@@ -137,7 +158,10 @@ class LocalPool:
             while worker.connection.poll():
                 message = decode(worker.connection.recv_bytes())
                 if isinstance(message, Ready):
+                    message = self._with_why(message)
                     worker.is_ready = True
+                    worker.group_size = message.group_size
+                    self._measured.setdefault(worker.slot.index, message)
                     self._failed_starts = 0
                 elif isinstance(message, WorkDone):
                     worker.keys = []
@@ -146,6 +170,10 @@ class LocalPool:
         except (EOFError, OSError):
             found.append(self._replace(worker))
         return found
+
+    def _with_why(self, ready: Ready) -> Ready:
+        """Add why its groups have the size that they have, where that was not measured."""
+        return replace(ready, group_why=ready.group_why or self._groups.why)
 
     def _replace(self, worker: _Worker) -> Lost:
         """Start another worker in the place of a dead one."""
@@ -180,6 +208,8 @@ class LocalPool:
             )
         theirs.close()
         connection = Connection(ours.detach())
+        # One that takes the place of another trains as many at once, without measuring it again.
+        measured = self._measured.get(slot.index)
         setup = Setup(
             checkpoint_folder=str(self._checkpoint_folder.absolute()),
             data=self._data,
@@ -187,6 +217,9 @@ class LocalPool:
             num_threads=slot.num_threads,
             import_paths=[path or str(Path.cwd()) for path in sys.path],
             task=self._task,
+            group_size=measured.group_size if measured else self._groups.size,
+            group_specs=list(self._groups.specs) if not measured else [],
+            group_recipe=self._groups.recipe,
         )
         _send(connection, setup)
         return _Worker(slot=slot, process=process, connection=connection)

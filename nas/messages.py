@@ -8,7 +8,7 @@ Lost is the pool's own word: a worker ended without saying that its work was don
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search_spaces.spec import ArchitectureSpec
@@ -30,20 +30,29 @@ class Setup:
     """Where the owner finds modules, so that class paths mean the same in the worker."""
     task: dict[str, Any] | None = None
     """The user's own module: `class_path` and `init_args`."""
+    group_size: int | None = 1
+    """How many candidates it is to train at once; None: it measures that, and says it in Ready."""
+    group_specs: list[ArchitectureSpec] = field(default_factory=list[ArchitectureSpec])
+    """Networks to measure with, which can be one fused network."""
+    group_recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Recipe to measure with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Candidates to train together; one by one until population training comes."""
+    """Candidates to train together, as one fused network where they can be fused."""
 
     candidates: list[Candidate]
     recipe: dict[str, Any]
+    """What they share; a candidate may have values of its own."""
     test: bool = False
     """Whether the test split is measured at the end."""
     keep_weights: bool = False
     """Whether the trained weights are kept in the checkpoint store under `<key>-weights`."""
-    supervised: bool = False
-    """Whether the worker waits for an Answer after each epoch."""
+    supervised: list[str] = field(default_factory=list[str])
+    """Keys of the candidates for which the worker waits for an Answer after each epoch."""
+    pause_after: int | None = None
+    """Epochs in all after which candidates pause, each with its checkpoint; None: the last."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -66,11 +75,22 @@ class Ready:
     pid: int
     device: str
     setup_seconds: float
+    """Wall time until it was ready, without the measuring of groups."""
+    group_size: int = 1
+    """How many candidates at once it trains best."""
+    group_seconds: dict[int, float] = field(default_factory=dict[int, float])
+    """Seconds per candidate and step by size of the group, as it has measured them."""
+    group_why: str = ""
+    """One line for people about that size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochDone:
-    """A candidate has finished an epoch; its checkpoint is safe."""
+    """A candidate has finished an epoch.
+
+    Small networks are not saved after each: what was told after the last checkpoint is told again
+    when the training is taken up.
+    """
 
     key: str
     metrics: EpochMetrics
@@ -97,10 +117,10 @@ Message = Setup | Work | Answer | Ready | EpochDone | WorkDone
 def encode(message: Message) -> bytes:
     """Return the message as UTF-8 JSON with its type's name."""
     data = dataclasses.asdict(message)
-    if isinstance(message, Work):
-        data["candidates"] = [
-            {"key": c.key, "spec": c.spec.to_dict(), "seed": c.seed} for c in message.candidates
-        ]
+    if isinstance(message, Setup):
+        data["group_specs"] = [spec.to_dict() for spec in message.group_specs]
+    elif isinstance(message, Work):
+        data["candidates"] = [_plain(candidate) for candidate in message.candidates]
     elif isinstance(message, WorkDone):
         data["outcomes"] = [
             {"type": type(outcome).__name__, **outcome.to_dict()} for outcome in message.outcomes
@@ -112,11 +132,13 @@ def decode(data: bytes) -> Message:
     """Read what `encode` wrote."""
     fields = json.loads(data)
     kind = fields.pop("type")
-    if kind == "Work":
-        fields["candidates"] = [
-            Candidate(key=c["key"], spec=ArchitectureSpec.from_dict(c["spec"]), seed=c["seed"])
-            for c in fields["candidates"]
-        ]
+    if kind == "Setup":
+        fields["group_specs"] = [ArchitectureSpec.from_dict(s) for s in fields["group_specs"]]
+    elif kind == "Work":
+        fields["candidates"] = [_candidate(data) for data in fields["candidates"]]
+    elif kind == "Ready":
+        # JSON has no numbers as keys.
+        fields["group_seconds"] = {int(k): s for k, s in fields["group_seconds"].items()}
     elif kind == "Answer":
         fields["verdict"] = Verdict(fields["verdict"])
     elif kind == "EpochDone":
@@ -124,6 +146,19 @@ def decode(data: bytes) -> Message:
     elif kind == "WorkDone":
         fields["outcomes"] = [_outcome(outcome) for outcome in fields["outcomes"]]
     return _MESSAGES[kind](**fields)
+
+
+def _plain(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "key": candidate.key,
+        "spec": candidate.spec.to_dict(),
+        "seed": candidate.seed,
+        "recipe_values": dict(candidate.recipe_values),
+    }
+
+
+def _candidate(data: dict[str, Any]) -> Candidate:
+    return Candidate(**{**data, "spec": ArchitectureSpec.from_dict(data["spec"])})
 
 
 def _outcome(data: dict[str, Any]) -> Measurement | Failure:

@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 
 from nas.config import REPEATS, StudyConfig
 from nas.errors import StorageError
+from nas.garbage import no_collection
 from nas.given_up import read_given_up, with_rows_left_out
 from nas.own_files import hash_own_files
 from nas.records import to_records
@@ -84,7 +85,8 @@ def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord
         raise StorageError(
             f"A study with one objective is needed, got {len(directions)} in {study_name!r}."
         )
-    trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
+    with no_collection():
+        trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
     trials = with_rows_left_out(trials, read_given_up(storage, study_id))
     return trials, directions[0].name.lower()
 

@@ -15,8 +15,8 @@ Event = Ready | EpochDone | WorkDone | Lost
 class WorkerPool(Protocol):
     """Workers that train.
 
-    The owner calls `start` once, then loops over `num_idle`, `submit` and `events`, and `close` at
-    the end, whatever happened. A worker that dies is replaced by the pool; its unfinished
+    The owner calls `start` once, then loops over `num_idle`, `group_size`, `submit` and `events`,
+    and `close` at the end, whatever happened. A worker that dies is replaced by the pool; its unfinished
     candidates come back as Lost, and whether they are tried again is the owner's choice.
     """
 
@@ -25,8 +25,18 @@ class WorkerPool(Protocol):
         ...
 
     @property
+    def num_workers(self) -> int:
+        """How many workers there are, those that are not ready yet included."""
+        ...
+
+    @property
     def num_idle(self) -> int:
         """How many workers wait for work."""
+        ...
+
+    @property
+    def group_size(self) -> int:
+        """How many candidates at once the worker takes that `submit` serves next."""
         ...
 
     def submit(self, work: Work) -> None:

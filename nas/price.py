@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.config import StudyConfig
+from nas.ended import EndedTrials
 from nas.trials import Source, State, TrialRecord
 from search_spaces.complexity import complexity
 from search_spaces.space import SearchSpace
@@ -45,6 +46,8 @@ class Price:
     epochs: int
     seconds: float
     """Estimated wall time of all trainings with the planned workers."""
+    adaptive_share: float = 1.0
+    """Share of its epochs that an adaptive trial costs on average, as rungs let it."""
 
     def describe(self) -> str:
         """Return the price in two lines; in one where no search trial is to be trained."""
@@ -61,6 +64,9 @@ class Price:
         )
         if not first and not self.num_anchors + self.num_finalists:
             return "nothing is left to train."
+        if self.adaptive_share < 1 and self.num_adaptive:
+            mean = self.adaptive_share * self.epochs
+            epochs = f"adaptive trials {mean:.1f} epochs on average, others {epochs}"
         lines = [first.strip(), f"{repeats}; {epochs} each, about {minutes:.1f} min."]
         return "\n".join(line for line in lines if line)
 
@@ -110,9 +116,10 @@ def estimate_price(
     def cost(depths: tuple[int, ...]) -> float:
         return training_seconds(space.uniform(depths, Kind.IDENTITY), recipe, facts)
 
+    share = search.rungs.make(recipe.epochs).expected_share if search.rungs else 1.0
     at_anchors = [cost(depths) for depths in space.anchor_depths]
     middle = sum(at_anchors) / len(at_anchors)
-    total = num_randomised * at_anchors[-1] + (num_adaptive + num_finalists) * middle
+    total = num_randomised * at_anchors[-1] + (num_adaptive * share + num_finalists) * middle
     total += num_anchors * middle
     return Price(
         num_randomised=num_randomised,
@@ -122,6 +129,7 @@ def estimate_price(
         layers=space.uniform(space.deepest, Kind.NONE).layers,
         epochs=recipe.epochs,
         seconds=total / num_workers,
+        adaptive_share=share,
     )
 
 
@@ -140,22 +148,24 @@ def _repeats_left(
 
 
 def seconds_left(
-    price: Price, ended: Sequence[TrialRecord], num_workers: int, num_repeats: int | None = None
+    price: Price,
+    ended: Sequence[TrialRecord],
+    num_workers: int,
+    num_repeats: int | None = None,
+    seconds_paused: float = 0.0,
 ) -> float:
     """Estimate the wall time to the end from what ended trainings took, s.
 
     Args:
         price: What the study costs as a whole.
-        ended: Trainings that have ended, of whatever source.
+        ended: Trainings that have ended, of whatever source. Of those that were trained together
+            each has its share of the time.
         num_workers: Workers that share the rest.
         num_repeats: All anchors and finalists, done ones included; None: as many as in the price.
+        seconds_paused: What trials took that are paused at a rung, s.
     """
-    done = dict.fromkeys(Source, 0)
-    spent = dict.fromkeys(Source, 0.0)
-    for record in ended:
-        if record.seconds is not None:
-            done[record.source] += 1
-            spent[record.source] += record.seconds
+    counted = ended if isinstance(ended, EndedTrials) else EndedTrials(ended)
+    done, spent = counted.num_timed, counted.seconds
     if num_repeats is None:
         num_repeats = price.num_anchors + price.num_finalists
     # Together, because the rival of the winner counts as an anchor once it is trained.
@@ -173,5 +183,15 @@ def seconds_left(
         num_ended = sum(done[source] for source in sources)
         seconds = sum(spent[source] for source in sources)
         mean = seconds / num_ended if num_ended >= 3 else overall
+        if sources == (Source.ADAPTIVE,) and price.adaptive_share < 1:
+            # Those that end first are the longest, so that epochs count and not trials.
+            num_epochs = sum(counted.epochs.values())
+            if num_ended >= 3:
+                seconds_per_epoch = seconds / max(counted.epochs[Source.ADAPTIVE], 1)
+            else:
+                seconds_per_epoch = sum(spent.values()) / max(num_epochs, 1)
+            in_all = number * price.adaptive_share * price.epochs * seconds_per_epoch
+            left += max(in_all - seconds - seconds_paused, 0.0)
+            continue
         left += max(number - num_ended, 0) * mean
     return left / num_workers

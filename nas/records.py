@@ -1,12 +1,13 @@
 """Between Optuna's frozen trials and our records: what is stored when a trial starts and ends."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.lazy import Later
 from nas.searched_recipe import PREFIX
 from nas.trials import Source, State, TrialRecord
 from search_spaces.complexity import complexity
@@ -21,6 +22,10 @@ _STATES = {
     TrialState.PRUNED: State.PRUNED,
     TrialState.FAIL: State.FAILED,
 }
+PAUSED = "paused"
+"""Attribute of a trial that has come to a rung: its result so far."""
+PROMOTED_FROM = "promoted_from"
+"""Attribute of a trial that went on from a rung: the epochs of the last one."""
 METRICS = {"val/log_loss": "val_log_loss", "val/accuracy": "val_accuracy"}
 """Metrics that every study measures -> their names in records."""
 _FOREIGN = {
@@ -72,7 +77,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     """Read one trial; of a trial made elsewhere, parameters, state and value alone."""
     attributes = _own_attributes(trial)
     result: Mapping[str, Any] = attributes.get("result") or {}
-    history = tuple(EpochMetrics(**epoch) for epoch in result.get("history", ()))
+    history = result.get("history", ())
     spec = attributes.get("spec")
     return TrialRecord(
         number=trial.number,
@@ -82,7 +87,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         or attributes.get("decisions")
         or {},
         value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        spec=ArchitectureSpec.from_dict(spec) if spec else None,
+        # Read when they are needed: a study may have thousands of trials.
+        spec=Later(ArchitectureSpec.from_dict, spec) if spec else None,
         spec_id=attributes.get("spec_id"),
         seed=attributes.get("seed"),
         lr=attributes.get("lr"),
@@ -92,8 +98,9 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         replicate=attributes.get("replicate", 0),
         reason=result.get("reason") or attributes.get("reason"),
         message=result.get("message"),
+        paused_after=paused_after(trial),
         metrics=_metrics(history, result),
-        history=history,
+        history=Later(_read_history, history),
         epochs_done=len(history),
         seconds=result.get("seconds"),
         peak_memory_bytes=result.get("peak_memory_bytes"),
@@ -107,6 +114,15 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         rows_left_out=int(attributes.get("rows_left_out") or 0),
         wandb_id=attributes.get("wandb_id"),
     )
+
+
+def paused_after(trial: FrozenTrial) -> int | None:
+    """Return the epochs after which a trial waits at a rung; None where it does not."""
+    paused = trial.user_attrs.get(PAUSED)
+    if trial.state is not TrialState.RUNNING or not isinstance(paused, Mapping):
+        return None
+    epochs = len(paused.get("history") or ())
+    return None if trial.user_attrs.get(PROMOTED_FROM) == epochs else epochs
 
 
 def to_records(trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
@@ -176,14 +192,18 @@ def _decisions(params: Mapping[str, Any], *, is_ours: bool) -> dict[str, Value]:
     }
 
 
-def _metrics(history: tuple[EpochMetrics, ...], result: Mapping[str, Any]) -> dict[str, float]:
+def _read_history(epochs: Sequence[Mapping[str, Any]]) -> tuple[EpochMetrics, ...]:
+    return tuple(EpochMetrics(**epoch) for epoch in epochs)
+
+
+def _metrics(history: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float | None] = {
         "test_log_loss": result.get("test_log_loss"),
         "test_accuracy": result.get("test_accuracy"),
         **{f"test_{name}": value for name, value in (result.get("test_more") or {}).items()},
     }
     if history:
-        last = history[-1]
+        last = EpochMetrics(**history[-1])
         found |= {
             "val_log_loss": last.val_log_loss,
             "val_accuracy": last.val_accuracy,

@@ -3,11 +3,12 @@
 They never count towards the search's trials and never reach its sampler.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nas.config import StudyConfig
+from nas.groups import take_group
 from nas.messages import Work
 from nas.records import start_attributes
 from nas.running import Running, TrialsInTraining
@@ -19,6 +20,7 @@ from search_spaces.errors import SpaceError
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec, Kind
 from trainer.measurement import EpochMetrics, Failure, Measurement
+from trainer.population.fusing import fuse_key
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
 
@@ -82,25 +84,40 @@ class RepeatsFeed:
         return None if self._left is None else len(self._left)
 
     @property
+    def num_ready(self) -> int:
+        """Trainings that no worker has yet, as far as they are known."""
+        return len(self._waiting) + (self.num_left or 0)
+
+    @property
+    def _waiting(self) -> list[Running]:
+        """Lost trainings, and those that a former owner left."""
+        return [r for r in self._trials.retries if r.record.source is self._source]
+
+    @property
     def is_finished(self) -> bool:
         """Whether everything that was planned has ended, lost trials included."""
         self._make_plan()
-        begun = [*self._trials.in_training.values(), *self._trials.retries]
-        return self._left == [] and not any(r.record.source is self._source for r in begun)
+        return self._left == [] and not any(
+            running.record.source is self._source for running in self._trials.begun
+        )
 
-    def next(self) -> Work | None:
-        """Return a lost training, or the next planned one."""
+    def next(self, most: int = 1) -> Work | None:
+        """Return lost trainings, or the next planned ones, which can be trained together."""
         self._make_plan()
         if self._left is None:
             return None
-        running = self._retry() or self._begin_next()
-        if running is None:
+        group = take_group(self._waiting, most, self._key_of_waiting)
+        if not group:
+            planned = take_group(self._left, most, lambda repeat: self._group_key(repeat.spec))
+            with self._trials.store.batch():
+                group = [self._begin(repeat) for repeat in planned]
+        if not group:
             return None
-        self._trials.submit(running)
+        self._trials.submit(group)
         return Work(
-            candidates=[running.candidate],
-            recipe=self._config.recipe.resolve(running.record.recipe).model_dump(mode="json"),
-            test=self._source is Source.FINALIST or running.spec.is_full_identity,
+            candidates=[running.candidate(self._config.recipe.ranges) for running in group],
+            recipe=self._config.recipe.reference().model_dump(mode="json"),
+            test=self._is_tested(group[0].spec),
             keep_weights=self._source is Source.FINALIST,
         )
 
@@ -109,13 +126,25 @@ class RepeatsFeed:
         self._trials.epoch(key, metrics)
         return Verdict.CONTINUE
 
-    def done(self, key: str, outcome: Measurement | Failure) -> None:
-        """Persist the end."""
-        self._trials.done(key, outcome)
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> None:
+        """Persist the ends."""
+        self._trials.done(outcomes)
 
-    def lost(self, key: str, message: str) -> None:
-        """Try again from the checkpoint, or fail for good."""
-        self._trials.lost(key, message)
+    def lost(self, keys: Sequence[str], message: str) -> None:
+        """Try again from the checkpoints, or fail for good."""
+        self._trials.lost(keys, message)
+
+    def _is_tested(self, spec: ArchitectureSpec) -> bool:
+        return self._source is Source.FINALIST or spec.is_full_identity
+
+    def _group_key(self, spec: ArchitectureSpec) -> Hashable | None:
+        """Return what trainings that are done together have in common; None: alone."""
+        key = fuse_key(spec)
+        return None if key is None else (key, self._is_tested(spec))
+
+    def _key_of_waiting(self, running: Running) -> Hashable | None:
+        is_last = self._trials.is_last_attempt(running)
+        return None if is_last else self._group_key(running.spec)
 
     def _make_plan(self) -> None:
         """Take the plan once it is known, less what was done or is to be taken up again."""
@@ -124,9 +153,8 @@ class RepeatsFeed:
         planned = self._plan()
         if planned is None:
             return
-        running = [*self._trials.in_training.values(), *self._trials.retries]
         begun = {_identity(record) for record in self._trials.ended}
-        begun |= {_identity(r.record) for r in running}
+        begun |= {_identity(r.record) for r in self._trials.begun}
         self._left = [repeat for repeat in planned if self._planned_identity(repeat) not in begun]
 
     def _planned_identity(self, repeat: Repeat) -> Identity:
@@ -135,16 +163,7 @@ class RepeatsFeed:
         training = (repeat.spec.spec_id, recipe.lr, recipe.weight_decay)
         return (repeat.source.value, training, repeat.replicate)
 
-    def _retry(self) -> Running | None:
-        for index, running in enumerate(self._trials.retries):
-            if running.record.source is self._source:
-                return self._trials.retries.pop(index)
-        return None
-
-    def _begin_next(self) -> Running | None:
-        if not self._left:
-            return None
-        repeat = self._left.pop(0)
+    def _begin(self, repeat: Repeat) -> Running:
         try:
             params, distributions = parameters_of(self._space, repeat.spec)
         except SpaceError:

@@ -45,6 +45,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.environment = self.path / "environment.json"
+        self.design = self.path / "design.jsonl"
         self.logs = self.path / "logs"
         self.timing = self.logs / "timing.json"
         self.workers = self.path / "workers.json"

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,19 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.ended import EndedTrials
 from nas.feed import Watcher
-from nas.records import METRICS, measured, result_attribute, to_record
+from nas.records import (
+    METRICS,
+    PAUSED,
+    PROMOTED_FROM,
+    measured,
+    paused_after,
+    result_attribute,
+    to_record,
+)
 from nas.study_store import StartedTrial, StudyStore
-from nas.trials import State, TrialRecord
+from nas.trials import State, TrialRecord, trial_key
 from nas.wandb_runs.content import run_id
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import CheckpointStore
@@ -41,11 +50,27 @@ class Running:
     """Epochs that this owner was told of; those of a former owner are in the checkpoint."""
     num_told: int = 0
     """Epochs among them that belong to the present attempt."""
+    paused: Mapping[str, Any] | None = None
+    """Its result at the last rung, as it is stored; None before the first."""
 
     @property
-    def candidate(self) -> Candidate:
-        """What the worker needs."""
-        return Candidate(key=self.key, spec=self.spec, seed=int(self.record.seed or 0))
+    def num_kept(self) -> int:
+        """Epochs at the last rung, whose checkpoint is kept; 0 before the first."""
+        return len(self.paused["history"]) if self.paused else 0
+
+    def candidate(self, ranges: Container[str] = ()) -> Candidate:
+        """Return what the worker needs.
+
+        Args:
+            ranges: Fields of the recipe of which trials have values of their own.
+        """
+        own = {name: value for name, value in self.record.recipe.items() if name in ranges}
+        return Candidate(
+            key=self.key,
+            spec=self.spec,
+            seed=int(self.record.seed or 0),
+            recipe_values={name: value for name, value in own.items() if value is not None},
+        )
 
 
 class TrialsInTraining:
@@ -71,14 +96,36 @@ class TrialsInTraining:
         watcher: Watcher,
     ) -> None:
         self.store = store
-        self.ended: list[TrialRecord] = []
+        self.ended = EndedTrials()
         self.retries: list[Running] = []
+        """Trials that have begun and that no worker has: lost ones, those that a former owner
+        left, and new ones that wait for others to be trained together with."""
         self.in_training: dict[str, Running] = {}
+        """Trials that workers have, by key."""
+        self.paused: dict[str, Running] = {}
+        """Trials that wait at a rung with their checkpoints, by key."""
         self._prefix = prefix
         self._metric = metric
         self._max_attempts = max_attempts
         self._checkpoints = checkpoints
         self._watcher = watcher
+
+    @property
+    def begun(self) -> list[Running]:
+        """All trials that have begun and have not ended."""
+        return [*self.active, *self.paused.values()]
+
+    @property
+    def active(self) -> list[Running]:
+        """Trials that have begun and have not ended, without those that are paused."""
+        return [*self.in_training.values(), *self.retries]
+
+    @property
+    def seconds_paused(self) -> float:
+        """Training time of all trials that are paused, s."""
+        return sum(
+            float(running.paused["seconds"]) for running in self.paused.values() if running.paused
+        )
 
     def take_over(self) -> None:
         """Read what a former owner left: its ended trials, and those to be taken up again."""
@@ -104,9 +151,10 @@ class TrialsInTraining:
         trial_id = waiting._trial_id  # Optuna has no public name for it.
         with contextlib.suppress(UpdateFinishedTrialError):
             self.store.annotate(trial_id, {"enqueued": True})
-            if waiting.user_attrs.get("result") is not None:
-                # Enqueued as a copy of another trial, with its attributes.
-                self.store.annotate(trial_id, {"result": None})
+            # Enqueued as a copy of another trial, with its attributes.
+            copied = [k for k in ("result", PAUSED, PROMOTED_FROM) if waiting.user_attrs.get(k)]
+            if copied:
+                self.store.annotate(trial_id, dict.fromkeys(copied))
             started = self.store.claim(waiting, params, distributions, attributes, constraints)
             if started is not None:
                 return started
@@ -125,28 +173,31 @@ class TrialsInTraining:
         self._watcher.ended(record)
 
     def begin(self, started: StartedTrial, attributes: Mapping[str, Any]) -> Running:
-        """Hand a created trial over to training."""
+        """Take up a created trial; it then waits in `retries` for a worker."""
         frozen = self.store.storage.get_trial(started.trial_id)
         running = self._running(frozen)
         wanted = self.wandb_id(started.number)
         if attributes.get("wandb_id") != wanted:
             self.store.annotate(started.trial_id, {"wandb_id": wanted})
             running.record = replace(running.record, wandb_id=wanted)
+        self.retries.append(running)
         return running
 
     def next_wandb_id(self) -> str:
         """Return the W&B run id that the next trial gets, unless somebody enqueues meanwhile."""
-        return self.wandb_id(len(self.store.trials()))
+        return self.wandb_id(self.store.next_number)
 
     def wandb_id(self, number: int) -> str:
         """Return the W&B run id of a trial."""
         return run_id(self.store.uid, number, repeat=self._prefix != "trial")
 
-    def submit(self, running: Running) -> None:
-        """Note that a worker has it now."""
-        running.num_told = 0
-        self.in_training[running.key] = running
-        self._watcher.started(running.record)
+    def submit(self, group: Sequence[Running]) -> None:
+        """Note that a worker has these now."""
+        for running in list(group):
+            self.retries.remove(running)
+            running.num_told = 0
+            self.in_training[running.key] = running
+            self._watcher.started(running.record)
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Running:
         """Note a finished epoch."""
@@ -162,19 +213,86 @@ class TrialsInTraining:
         with contextlib.suppress(UpdateFinishedTrialError):
             self.store.report(running.trial_id, epoch, value)
 
-    def done(self, key: str, outcome: Measurement | Failure) -> TrialRecord:
-        """Persist the end of a trial and return its record."""
-        running = self.in_training[key]
-        before = _seconds_of_earlier_attempts(running, outcome)
-        self._finish(running.trial_id, result_attribute(outcome, before))
-        return self._leave(running)
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> list[TrialRecord]:
+        """Persist the ends of trials in one write, and return their records."""
+        ended = [self.in_training[outcome.key] for outcome in outcomes]
+        with self.store.batch():
+            for running, outcome in zip(ended, outcomes, strict=True):
+                before = _seconds_of_earlier_attempts(running, outcome)
+                self._finish(running.trial_id, result_attribute(outcome, before))
+        # Only now may anybody hear of it.
+        return [self._leave(running) for running in ended]
 
-    def lost(self, key: str, message: str) -> TrialRecord | None:
-        """Queue a trial again after its worker was lost; its failed record after too many."""
-        running = self.in_training[key]
+    def pause(self, outcomes: Sequence[Measurement]) -> list[TrialRecord]:
+        """Keep what trials have come to at a rung, in one write; they then wait in `paused`.
+
+        Returns:
+            The records of those that somebody else has ended meanwhile.
+        """
+        stopped = [(self.in_training[outcome.key], outcome) for outcome in outcomes]
+        with self.store.batch():
+            kept = [self._keep_paused(running, outcome) for running, outcome in stopped]
+        for (running, outcome), is_kept in zip(stopped, kept, strict=True):
+            if is_kept:
+                del self.in_training[running.key]
+                self.paused[running.key] = running
+                self._watcher.paused(running.record, len(outcome.history))
+        return [
+            self._leave(running)
+            for (running, _), is_kept in zip(stopped, kept, strict=True)
+            if not is_kept
+        ]
+
+    def promote(self, keys: Sequence[str]) -> list[TrialRecord]:
+        """Let paused trials wait for a worker; return those that somebody else has ended."""
+        promoted = [self.paused.pop(key) for key in keys]
+        ended: list[Running] = []
+        with self.store.batch():
+            for running in promoted:
+                try:
+                    self.store.annotate(running.trial_id, {PROMOTED_FROM: running.num_kept})
+                except UpdateFinishedTrialError:
+                    ended.append(running)
+                else:
+                    self.retries.append(running)
+        return [self._leave(running) for running in ended]
+
+    def end_paused(self, reasons: Mapping[str, str]) -> list[TrialRecord]:
+        """End paused trials as pruned, in one write.
+
+        Args:
+            reasons: Why, by key.
+        """
+        ended = [self.paused.pop(key) for key in reasons]
+        with self.store.batch():
+            for running in ended:
+                result = {**(running.paused or {}), "reason": reasons[running.key]}
+                self._finish(running.trial_id, result)
+        return [self._leave(running) for running in ended]
+
+    def lost(self, keys: Sequence[str], message: str) -> list[TrialRecord]:
+        """Queue trials again whose worker was lost; return those that were lost too often."""
+        lost = [self.in_training[key] for key in keys]
+        with self.store.batch():
+            ended = [running for running in lost if not self._queue_again(running, message)]
+        return [self._leave(running) for running in ended]
+
+    def key_of(self, record: TrialRecord) -> str:
+        """Return the key of a trial."""
+        return self._key(record.number)
+
+    def is_last_attempt(self, running: Running) -> bool:
+        """Whether the next loss of a trial that was lost before is its failure.
+
+        It is then trained alone, so that a network that kills its worker fails alone.
+        """
+        return 1 < self._max_attempts <= running.record.attempts
+
+    def _queue_again(self, running: Running, message: str) -> bool:
+        """Let a lost trial wait for another worker; False where it has ended."""
         if running.record.attempts >= self._max_attempts:
             failure = Failure(
-                key=key,
+                key=running.key,
                 spec_id=running.spec.spec_id,
                 seed=int(running.record.seed or 0),
                 reason=Reason.LOST,
@@ -184,20 +302,33 @@ class TrialsInTraining:
                 seconds=sum(epoch.seconds for epoch in running.history),
             )
             self._finish(running.trial_id, result_attribute(failure, 0.0))
-            return self._leave(running)
+            return False
         attempts = running.record.attempts + 1
         try:
             self.store.annotate(running.trial_id, {"attempts": attempts})
         except UpdateFinishedTrialError:
-            return self._leave(running)
-        del self.in_training[key]
+            return False
+        del self.in_training[running.key]
         running.record = replace(running.record, attempts=attempts)
         self.retries.append(running)
-        return None
+        return True
+
+    def _keep_paused(self, running: Running, outcome: Measurement) -> bool:
+        """Store the result so far; False where the trial has ended."""
+        result = result_attribute(outcome, _seconds_of_earlier_attempts(running, outcome))
+        value = measured(outcome.last, self._metric)
+        try:
+            self.store.annotate(running.trial_id, {PAUSED: result})
+            if value is not None:
+                self.store.report(running.trial_id, outcome.last.epoch, value)
+        except UpdateFinishedTrialError:
+            return False
+        running.paused, running.history = result, list(outcome.history)
+        return True
 
     def _leave(self, running: Running) -> TrialRecord:
         record = to_record(self.store.storage.get_trial(running.trial_id))
-        del self.in_training[running.key]
+        self.in_training.pop(running.key, None)
         self.ended.append(record)
         self._checkpoints.delete(running.key)
         self._watcher.ended(record)
@@ -207,12 +338,15 @@ class TrialsInTraining:
         """Write the result, then the state that follows from it."""
         history = result.get("history") or ()
         value = measured(EpochMetrics(**history[-1]), self._metric) if history else None
-        if not result.get("reason") and (value is None or not math.isfinite(value)):
-            result = result | self._unmeasured(value)
-        if result.get("reason") or value is None:
+        # One that was stopped may say why; it has not failed.
+        is_stopped = bool(result.get("stopped"))
+        has_failed = bool(result.get("reason")) and not is_stopped
+        if not has_failed and (value is None or not math.isfinite(value)):
+            result, has_failed = result | self._unmeasured(value), True
+        if has_failed or value is None:
             state, values = TrialState.FAIL, None
         else:
-            state = TrialState.PRUNED if result.get("stopped") else TrialState.COMPLETE
+            state = TrialState.PRUNED if is_stopped else TrialState.COMPLETE
             values = [value]
         # Somebody else may have ended the trial, as by hand in the dashboard: theirs stands.
         with contextlib.suppress(UpdateFinishedTrialError):
@@ -233,7 +367,10 @@ class TrialsInTraining:
         if frozen.state is TrialState.RUNNING:
             running = self._running(frozen)
             if result is None:
-                self.retries.append(running)
+                if paused_after(frozen) is None:
+                    self.retries.append(running)
+                else:
+                    self.paused[running.key] = running
                 return
             # Killed between the result and the state: the training need not be repeated.
             self._finish(running.trial_id, result)
@@ -252,15 +389,18 @@ class TrialsInTraining:
     def _running(self, frozen: FrozenTrial) -> Running:
         record = to_record(frozen)
         spec = ArchitectureSpec.from_dict(frozen.user_attrs["spec"])
+        paused = frozen.user_attrs.get(PAUSED)
         return Running(
             trial_id=frozen._trial_id,  # Optuna has no public name for it.
             key=self._key(frozen.number),
             record=replace(record, state=State.RUNNING),
             spec=spec,
+            history=[EpochMetrics(**epoch) for epoch in paused["history"]] if paused else [],
+            paused=paused,
         )
 
     def _key(self, number: int) -> str:
-        return f"{self._prefix}-{number:04d}"
+        return trial_key(self._prefix, number)
 
 
 def _seconds_of_earlier_attempts(running: Running, outcome: Measurement | Failure) -> float:

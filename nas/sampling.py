@@ -1,6 +1,6 @@
 """Optuna's sampler on a copy of the study in memory, so that asking costs no disk write."""
 
-import warnings
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,13 +8,16 @@ from typing import Any, Literal
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.pruners import BasePruner, NopPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import ClassPath, SearchConfig
 from nas.constraints import Constraints, Limits
 from nas.errors import ConfigError
+from nas.mutation_sampler import MutationSampler
 from nas.searched_recipe import PREFIX, LogRange, SearchedRecipe
+from nas.tpe import LongTPESampler
 from search_spaces import class_paths
 from search_spaces.errors import SpaceError
 from search_spaces.space import Decision, SearchSpace, Value
@@ -42,6 +45,35 @@ class Ask:
         return self.trial.distributions
 
 
+class _Ended(FrozenTrial):
+    """A trial that has ended; nobody changes it, so that copies may share what it holds.
+
+    Storages copy deeply what they are given. For a study of thousands of trials that would be most
+    of the time of taking it up.
+    """
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> "_Ended":
+        """Return a trial with all that samplers look at."""
+        return cls(
+            number=trial.number,
+            state=trial.state,
+            value=trial.value,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={},
+            system_attrs=trial.system_attrs,
+            intermediate_values=trial.intermediate_values,
+            trial_id=-1,
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Ended":
+        """Share params, ranges and values."""
+        return copy.copy(self)
+
+
 class SamplerMirror:
     """The sampler, the pruner, and all that they have seen.
 
@@ -62,25 +94,20 @@ class SamplerMirror:
         self._space = space
         self._ranges = recipe.ranges if recipe else {}
         self._limits = limits or Limits(Constraints())
+        self._storage = InMemoryStorage()
         self._study = optuna.create_study(
+            storage=self._storage,
             direction=config.direction,
             sampler=make_sampler(config.sampler, config.seed),
             pruner=make_pruner(config.pruner),
         )
+        self._study_id = self._storage.get_study_id_from_name(self._study.study_name)
 
     def absorb(self, trial: FrozenTrial) -> None:
         """Learn a trial that was chosen elsewhere: a design row, or one of a former owner."""
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.params:
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    state=trial.state,
-                    value=trial.value,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    intermediate_values=trial.intermediate_values,
-                    constraints=trial.constraints,
-                )
-            )
+            # Not by `Study.add_trial`, which checks the values that a storage has checked.
+            self._storage.create_new_trial(self._study_id, _Ended.of(trial))
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> Ask:
         """Let the sampler choose an architecture, and the recipe's values where it has ranges.
@@ -190,8 +217,10 @@ def parameters_of(
     return dict(answers), distributions
 
 
-def make_sampler(config: Literal["tpe", "random"] | ClassPath, seed: int) -> BaseSampler:
-    """Make Optuna's sampler.
+def make_sampler(
+    config: Literal["tpe", "mutation", "random"] | ClassPath, seed: int
+) -> BaseSampler:
+    """Make the sampler.
 
     Raises:
         ConfigError: The class cannot be found or made.
@@ -200,10 +229,9 @@ def make_sampler(config: Literal["tpe", "random"] | ClassPath, seed: int) -> Bas
         return _instance("search.sampler", config, BaseSampler)
     if config == "random":
         return RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # `group` is marked experimental; it is what samples conditional decisions jointly.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+    if config == "mutation":
+        return MutationSampler(seed)
+    return LongTPESampler(seed)
 
 
 def make_pruner(config: ClassPath | None) -> BasePruner:

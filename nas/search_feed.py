@@ -1,8 +1,10 @@
-"""The search: design rows and adaptive trials, asked one at a time until the total is reached."""
+"""The search: design rows and adaptive trials, in groups, until the total is reached."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -13,13 +15,16 @@ from nas.allowed_rows import AllowedRows
 from nas.callbacks import Callback
 from nas.config import StudyConfig
 from nas.constraints import Limits, OutOfTimeError, broken
+from nas.design_file import DesignFile
 from nas.design_queue import DesignQueue
 from nas.errors import TrainingError
 from nas.given_up import keep_given_up, read_given_up, with_rows_left_out
+from nas.groups import take_group
 from nas.known_specs import KnownSpecs
 from nas.messages import Work
+from nas.promotions import Promotions
 from nas.proposals import Proposals
-from nas.records import measured, start_attributes, to_record
+from nas.records import measured, start_attributes
 from nas.running import Running, TrialsInTraining, is_ours
 from nas.sampling import Ask, SamplerMirror, parameters_of
 from nas.trials import Source, State, TrialRecord
@@ -27,11 +32,13 @@ from search_spaces.errors import SpaceError
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
 from trainer.measurement import EpochMetrics, Failure, Measurement
+from trainer.population.fusing import fuse_key
 from trainer.progress import Verdict
 from trainer.seeding import child_seed
 
 MAX_FAILURES_IN_A_ROW = 10
 """After so many failed trials without a finished one between, the study is given up."""
+_BATCH_SECONDS = 1.0
 POLL_SECONDS = 1.0
 """How often the storage is asked for trials that others have enqueued."""
 
@@ -47,6 +54,7 @@ class SearchFeed:
         limits: What a network must not exceed to be trained; None: the configuration's, without
             a measured latency.
         say: Told in words when the design is given up.
+        design: Where the rows of the design are kept for the next owner; nowhere by default.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class SearchFeed:
         callbacks: tuple[Callback, ...] = (),
         limits: Limits | None = None,
         say: Callable[[str], None] = lambda text: None,
+        design: DesignFile | None = None,
     ) -> None:
         self._config = config
         self._space = space
@@ -66,11 +75,12 @@ class SearchFeed:
         self._study = _SearchStudy(trials.store.name, trials.store.storage, self.stop)
         self._limits = limits or Limits(config.constraints)
         self._mirror = SamplerMirror(space, config.search, config.recipe, self._limits)
-        self._design = AllowedRows(DesignQueue(space, config.search), self._limits)
+        self._design = AllowedRows(DesignQueue(space, config.search, design), self._limits)
         self._known = KnownSpecs(space, self._limits)
         self._proposals = Proposals(
             config, space, self._mirror, self._known, self._limits, lambda: self._design.planned
         )
+        self._promotions = Promotions(config, trials, self._mirror)
         self._asks: dict[str, Ask] = {}
         self._last_reported: dict[str, int] = {}
         self._stopped = False
@@ -80,6 +90,9 @@ class SearchFeed:
         trials.take_over()
         for frozen in filter(is_ours, trials.store.trials()):
             self._learn(frozen)
+        for record in trials.ended:
+            if record.spec_id is not None:
+                self._known.learn(record)
         for running in trials.retries:
             self._ask_again(running)
         given_up = read_given_up(trials.store.storage, trials.store.study_id)
@@ -94,13 +107,12 @@ class SearchFeed:
     @property
     def num_counted(self) -> int:
         """Complete and pruned trials, which `search.trials` is the total of."""
-        states = (State.COMPLETE, State.PRUNED)
-        return sum(record.state in states for record in self._trials.ended)
+        return self._trials.ended.num_counted
 
     @property
     def is_finished(self) -> bool:
         """Whether the total is reached, or the search was stopped, and nothing is in training."""
-        if self._trials.in_training or self._trials.retries:
+        if self._trials.in_training or self._trials.retries or self._trials.paused:
             return False
         return self._stopped or self.num_counted >= self._config.search.trials
 
@@ -143,25 +155,76 @@ class SearchFeed:
         """Start no further trial; those in training are finished."""
         self._stopped = True
 
-    def next(self) -> Work | None:
-        """Return a lost trial, an enqueued one, or a new one.
+    @property
+    def num_ready(self) -> int:
+        """Trials that no worker has yet, those that are still to be begun included."""
+        waiting = len(self._trials.retries)
+        if self._stopped:
+            return waiting
+        return waiting + self._promotions.num_deserving + self._num_to_begin
 
-        None also where more latencies have to be measured than there is time for in one turn: the
-        owner looks after its workers and asks again.
+    @property
+    def _num_to_begin(self) -> int:
+        trials = self._trials
+        begun = len(trials.in_training) + len(trials.retries) + len(trials.paused)
+        return max(self._config.search.trials - self.num_counted - begun, 0)
+
+    def next(self, most: int = 1) -> Work | None:
+        """Return lost trials, promoted, enqueued or new ones, which can be trained together.
+
+        None, or fewer, also where more latencies have to be measured than there is time for in one
+        turn: the owner looks after its workers and asks again.
         """
         self._limits.start_turn()
-        try:
-            running = self._next_running()
-        except OutOfTimeError:
+        if not (self._stopped or self._trials.retries):
+            for record in self._promotions.promote(most):
+                self._after(record)
+        with contextlib.suppress(OutOfTimeError):
+            self._begin(most)
+        group = take_group(list(self._trials.retries), most, self._group_key)
+        if not group:
+            self._end_paused()
             return None
-        if running is None:
-            return None
-        self._trials.submit(running)
+        self._trials.submit(group)
+        ranges = self._config.recipe.ranges
+        has_pruner = self._config.search.pruner is not None
         return Work(
-            candidates=[running.candidate],
-            recipe=self._config.recipe.resolve(running.record.recipe).model_dump(mode="json"),
-            supervised=self._config.search.pruner is not None and running.key in self._asks,
+            candidates=[running.candidate(ranges) for running in group],
+            recipe=self._config.recipe.reference().model_dump(mode="json"),
+            supervised=[r.key for r in group if has_pruner and r.key in self._asks],
+            pause_after=self._promotions.pause_after(group[0]),
         )
+
+    def _end_paused(self) -> None:
+        """End what is paused, once nothing is left that could let it go on."""
+        if self._trials.in_training or not (self._stopped or self._num_to_begin == 0):
+            return
+        for record in self._promotions.end_all():
+            self._after(record)
+
+    def _group_key(self, running: Running) -> Hashable | None:
+        """Return what candidates that are trained together have in common; None: alone."""
+        key = None if self._trials.is_last_attempt(running) else fuse_key(running.spec)
+        return None if key is None else (key, self._promotions.stage(running))
+
+    def _wants_more(self, most: int) -> bool:
+        """Whether one more trial is to be begun before a worker gets its group.
+
+        In a space of several width plans those that do not fit wait for the next worker, up to as
+        many as a group has.
+        """
+        waiting = self._trials.retries
+        if self._stopped or not self._num_to_begin:
+            return False
+        if not waiting:
+            return True
+        if waiting[0].num_kept:
+            # A new one cannot be together with one that goes on from a rung.
+            return False
+        key = self._group_key(waiting[0])
+        num_fitting = sum(self._group_key(running) == key for running in waiting)
+        is_wanted = key is not None and num_fitting < most
+        return is_wanted and len(waiting) - num_fitting < most
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
         """Keep the epoch; ask the pruner where there is one and the trial is adaptive."""
@@ -180,27 +243,41 @@ class SearchFeed:
         prune = self._mirror.report(ask, metrics.epoch, value)
         return Verdict.STOP if prune and not is_last else Verdict.CONTINUE
 
-    def done(self, key: str, outcome: Measurement | Failure) -> None:
-        """Persist the end, teach the sampler, call the callbacks."""
-        trial_id = self._trials.in_training[key].trial_id
-        self._after(key, trial_id, self._trials.done(key, outcome))
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> None:
+        """Persist pauses and ends, teach the sampler, call the callbacks."""
+        paused = {o.key: o for o in outcomes if self._promotions.pauses(o)}
+        ended = self._promotions.pause([o for o in paused.values() if isinstance(o, Measurement)])
+        for key in paused.keys() & self._trials.paused.keys():
+            self._tell_paused(self._trials.paused[key])
+        others = [outcome for outcome in outcomes if outcome.key not in paused]
+        for record in [*ended, *self._trials.done(others)]:
+            self._after(record)
 
-    def lost(self, key: str, message: str) -> None:
-        """Try again from the checkpoint, or fail for good."""
-        trial_id = self._trials.in_training[key].trial_id
-        record = self._trials.lost(key, message)
-        if record is not None:
-            self._after(key, trial_id, record)
+    def _tell_paused(self, running: Running) -> None:
+        """Tell the sampler what a trial has come to when it first pauses."""
+        ask = self._asks.pop(running.key, None)
+        value = measured(running.history[-1], self._config.search.metric)
+        if ask is not None and value is not None:
+            self._mirror.report(ask, len(running.history), value)
+            self._mirror.tell(ask, TrialState.PRUNED)
+            self._promotions.tell(running.key)
 
-    def _after(self, key: str, trial_id: int, record: TrialRecord) -> None:
+    def lost(self, keys: Sequence[str], message: str) -> None:
+        """Try again from the checkpoints, or fail for good."""
+        for record in self._trials.lost(keys, message):
+            self._after(record)
+
+    def _after(self, record: TrialRecord) -> None:
+        key = self._trials.key_of(record)
         ask = self._asks.pop(key, None)
         self._last_reported.pop(key, None)
-        frozen = self._trials.store.storage.get_trial(trial_id)
+        frozen = self._trials.store.trial(record.number)
         if ask is not None:
             self._mirror.tell(ask, frozen.state, record.value)
-        else:
+        elif record.state is State.COMPLETE or not self._promotions.has_told(key):
             self._mirror.absorb(frozen)
-        self._remember(record)
+        self._promotions.leave(key)
+        self._known.learn(record)
         for callback in self._callbacks:
             callback(self._study, frozen)
         self._count_failures(record)
@@ -218,40 +295,43 @@ class SearchFeed:
                 "with a lower recipe.lr; else mend the cause and repeat the command."
             )
 
-    def _next_running(self) -> Running | None:
-        if self._trials.retries:
-            return self._trials.retries.pop(0)
-        if self._stopped:
-            return None
-        in_training = len(self._trials.in_training)
-        if self.num_counted + in_training >= self._config.search.trials:
-            return None
-        return self._next_enqueued() or self._next_new()
+    def _begin(self, most: int) -> None:
+        """Begin trials until a group waits, or none is left to begin."""
+        while self._wants_more(most) and self._begin_enqueued():
+            pass
+        more = True
+        while more:
+            # Those that are asked for quickly begin in one write. Others who write must wait
+            # until it is done, and take the lock of whoever holds it for many seconds for dead.
+            deadline = time.monotonic() + _BATCH_SECONDS
+            with self._trials.store.batch():
+                while more and time.monotonic() < deadline:
+                    more = self._wants_more(most) and self._begin_new()
 
-    def _next_enqueued(self) -> Running | None:
+    def _begin_enqueued(self) -> bool:
+        """Begin a trial that somebody enqueued; False where there is none."""
         if time.monotonic() - self._last_poll < POLL_SECONDS:
-            return None
+            return False
         self._last_poll = time.monotonic()
         for waiting in self._trials.store.trials(TrialState.WAITING):
-            running = self._take_up(waiting)
-            if running is not None:
-                # There may be more of them: look again when the next worker is idle.
+            if self._take_up(waiting):
+                # There may be more of them: look again when the next trial is to be begun.
                 self._last_poll = -math.inf
-                return running
-        return None
+                return True
+        return False
 
-    def _take_up(self, waiting: FrozenTrial) -> Running | None:
+    def _take_up(self, waiting: FrozenTrial) -> bool:
         """Start a trial that somebody enqueued; one outside the space fails with its reason."""
         fixed = {**waiting.system_attrs.get("fixed_params", {}), **waiting.params}
         try:
             ask = self._mirror.ask(fixed)
         except SpaceError as error:
             self._trials.refuse(waiting, str(error))
-            return None
+            return False
         if broken(ask.excess):
             self._mirror.refuse(ask)
             self._trials.refuse(waiting, f"{self._limits.explain(ask.spec)}.")
-            return None
+            return False
         attributes = self._attributes(
             ask.spec, Source.ADAPTIVE, self._config.recipe.values_in(ask.params), waiting.number
         )
@@ -259,18 +339,20 @@ class SearchFeed:
         started = self._trials.claim(waiting, new, ask.distributions, attributes, ask.excess)
         if started is None:
             self._mirror.tell(ask, TrialState.FAIL)
-            return None
+            return False
         running = self._trials.begin(started, attributes)
         self._asks[running.key] = ask
-        return running
+        return True
 
-    def _next_new(self) -> Running | None:
-        if self._design.is_turn(self._live()):
-            return self._begin_row()
+    def _begin_new(self) -> bool:
+        """Begin a design row or an adaptive trial; False where the search is at its end."""
+        if self._design.is_turn(*self._count_live()):
+            self._begin_row()
+            return True
         if self._design.is_given_up and not self.is_design_given_up:
             self._give_up_design()
         if self._stopped:
-            return None
+            return False
         ask = self._ask()
         values = self._config.recipe.values_in(ask.params)
         refused = self._proposals.refused
@@ -280,7 +362,7 @@ class SearchFeed:
         refused.clear()
         running = self._trials.begin(started, attributes)
         self._asks[running.key] = ask
-        return running
+        return True
 
     def _give_up_design(self) -> None:
         """Keep that no further row is looked for, and say it."""
@@ -288,7 +370,7 @@ class SearchFeed:
         keep_given_up(self._trials.store.storage, self._trials.store.study_id, number)
         self._leave_design(number)
         then = "the search ends with what is trained" if self._stopped else "the rest is adaptive"
-        rows = sum(record.source is Source.RANDOMISED for record in self._live())
+        _, rows = self._count_live()
         self._say(
             f"The design is given up after {rows} of its rows: the next {number} are beyond the "
             f"constraints; {then}."
@@ -300,30 +382,33 @@ class SearchFeed:
         if self._config.search.design_share == 1:
             self.stop()
 
-    def _begin_row(self) -> Running:
+    def _begin_row(self) -> None:
         spec, row, left_out = self._design.next()
         more = {"rows_left_out": left_out} if left_out else {}
         params, distributions = parameters_of(self._space, spec)
         attributes = self._attributes(spec, Source.RANDOMISED, {}, design_row=row, **more)
         excess = self._limits.excess(spec)
         started = self._trials.store.start(params, distributions, attributes, excess)
-        return self._trials.begin(started, attributes)
+        self._trials.begin(started, attributes)
 
-    def _live(self) -> list[TrialRecord]:
-        """Trials that count, or will if they do not fail."""
-        ended = [record for record in self._trials.ended if record.state is not State.FAILED]
-        return ended + [running.record for running in self._trials.in_training.values()]
+    def _count_live(self) -> tuple[int, int]:
+        """Count the trials that count, or will if they do not fail, and design rows among them."""
+        active, ended = self._trials.active, self._trials.ended
+        rows = sum(running.record.source is Source.RANDOMISED for running in active)
+        num_begun = len(active) + len(self._trials.paused)
+        return ended.num_counted + num_begun, ended.num_rows + rows
 
     def _ask(self) -> Ask:
         """Ask for a new architecture; the first ones are random."""
-        ended, number = self._trials.ended, len(self._trials.store.trials())
-        num_adaptive = sum(r.source is Source.ADAPTIVE and r.spec is not None for r in ended)
-        if num_adaptive + len(self._asks) < self._config.search.startup_trials:
+        number = self._trials.store.next_number
+        num_asked = self._trials.ended.num_built + len(self._asks) + self._promotions.num_told
+        if num_asked < self._config.search.startup_trials:
             return self._proposals.at_random(number, self._busy())
         return self._proposals.new(number, self._busy())
 
-    def _busy(self) -> set[str]:
-        return {running.spec.spec_id for running in self._trials.in_training.values()}
+    def _busy(self) -> Container[str]:
+        active = Counter(running.spec.spec_id for running in self._trials.active)
+        return ChainMap(active, self._promotions.specs)
 
     def _attributes(
         self,
@@ -334,9 +419,9 @@ class SearchFeed:
         **more: Any,
     ) -> dict[str, Any]:
         """Return what a new trial carries; the W&B id comes last, see `is_ours`."""
-        in_training = self._trials.in_training.values()
         replicate = self._known.num_trials(spec.spec_id)
-        replicate += sum(running.spec.spec_id == spec.spec_id for running in in_training)
+        replicate += sum(r.spec.spec_id == spec.spec_id for r in self._trials.active)
+        replicate += self._promotions.specs.get(spec.spec_id, 0)
         seed = child_seed(self._config.search.seed, f"trial {spec.spec_id}", replicate)
         known = number is not None
         wandb_id = self._trials.wandb_id(number) if known else self._trials.next_wandb_id()
@@ -344,21 +429,16 @@ class SearchFeed:
         more |= {"weight_decay": recipe.weight_decay, "wandb_id": wandb_id}
         return start_attributes(spec, source, seed, recipe.lr, **more)
 
-    def _remember(self, record: TrialRecord) -> None:
-        """Know the architecture from now on; only a complete trial has a value to tell."""
-        value = record.value if record.state is State.COMPLETE else None
-        self._known.add(str(record.spec_id), value, record.spec)
-
     def _learn(self, frozen: FrozenTrial) -> None:
-        """Take up what a former owner's trial says about the design, the sampler and duplicates."""
+        """Take up what a former owner's trial says about the design and to the sampler."""
         self._design.learn(frozen.user_attrs.get("design_row"))
+        self._promotions.learn(frozen)
         if frozen.state.is_finished():
             self._mirror.absorb(frozen)
-            self._remember(to_record(frozen))
 
     def _ask_again(self, running: Running) -> None:
         """Show sampler and pruner an adaptive trial that a former owner began."""
-        if running.record.source is not Source.ADAPTIVE:
+        if running.record.source is not Source.ADAPTIVE or self._promotions.has_told(running.key):
             return
         frozen = self._trials.store.storage.get_trial(running.trial_id)
         ask = self._mirror.ask(frozen.params)

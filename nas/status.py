@@ -32,6 +32,8 @@ def read_status(path: Path) -> dict[str, Any]:
         "target": config.search.trials,
         "is_running": board is not None,
         "trials": _count(trials),
+        # Of those that are running: they wait at a rung, with no worker.
+        "paused": sum(trial.paused_after is not None for trial in trials),
         "repeats": _count(repeats),
         "refused": count_refused(trials),
         "rows_left_out": sum(trial.rows_left_out for trial in trials),
@@ -48,7 +50,9 @@ def read_status(path: Path) -> dict[str, Any]:
 def describe_status(status: dict[str, Any]) -> str:
     """Return the status as text."""
     counts = status["trials"]
-    shown = [f"{number} {state}" for state, number in counts.items() if number]
+    paused = status["paused"]
+    told = {**counts, "running": counts["running"] - paused, "paused": paused}
+    shown = [f"{number} {state}" for state, number in told.items() if number]
     done = counts["complete"] + counts["pruned"]
     lines = [
         f"study    {status['name']} in {status['folder']}",

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,18 +11,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from nas.errors import ConfigError, RunFolderError, StorageError
+from nas.garbage import no_collection
+from nas.journal import BatchedJournalStorage
 
 _SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword")
 _PASSWORD = re.compile(r"(?P<user>[^:/?#]+://[^:/@?#]*):(?P<password>[^@]*)@")
 """As SQLAlchemy reads it: a password may hold any sign but an @."""
 _MORE_PASSWORD = re.compile(r"^([^:/?#]+://[^:/@?#]*@)[^/?#]*@")
 """What is left of a password with an @ that should have been written %40."""
-_LOCK_GRACE_SECONDS = 5
-"""After so long a journal's lock that nobody uses is that of a killed process."""
 _CONNECT_SECONDS = 10
 
 
@@ -77,14 +75,10 @@ def open_storage(storage: str, folder: Path, *, create: bool = True) -> BaseStor
     return _open_journal(path)
 
 
-def _open_journal(path: Path) -> JournalStorage:
+def _open_journal(path: Path) -> BatchedJournalStorage:
     try:
-        check_journal(path)
-        # The whole path: Optuna's lock is a link to it, which from the folder would lead nowhere,
-        # and then a lock left by a killed process is waited for in vain.
-        file = str(path.resolve())
-        lock = JournalFileSymlinkLock(file, grace_period=_LOCK_GRACE_SECONDS)
-        return JournalStorage(JournalFileBackend(file, lock_obj=lock))
+        with no_collection():
+            return BatchedJournalStorage(path)
     except OSError as error:
         raise StorageError(
             f"The journal {path} must be a file that can be read and written, got "
@@ -97,48 +91,6 @@ def _open_journal(path: Path) -> JournalStorage:
             f"The journal {path} cannot be replayed ({type(error).__name__}: {error}). It was "
             "damaged or written by another version of Optuna; nothing in it was changed."
         ) from error
-
-
-def check_journal(path: Path) -> None:
-    """Check that every line of a journal is an operation.
-
-    Raises:
-        StorageError: A line is damaged; the message names it.
-    """
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                operation = json.loads(line)
-            except ValueError:
-                operation = None
-            is_operation = isinstance(operation, dict) and "op_code" in operation
-            # A line without its end is being written, or was cut off by a kill.
-            if not is_operation and line.endswith(b"\n"):
-                raise StorageError(
-                    f"Line {number} of {path} must be one JSON operation of Optuna's journal, got "
-                    f"{line[:40]!r}. Nothing was changed: restore that line from a copy, or go on "
-                    f"from before it with the first {number - 1} lines alone (not without that "
-                    "line: Optuna counts trials by the lines before them)."
-                )
-
-
-def mend_journal(path: Path) -> bool:
-    """Cut off a last line that a killed writer left unfinished; say whether there was one.
-
-    Only the owner of the study may call it, since another writer may be in the midst of a line.
-    """
-    if not path.is_file():
-        return False
-    with path.open("rb+") as file:
-        data = file.read()
-        if not data or data.endswith(b"\n"):
-            return False
-        file.truncate(data.rfind(b"\n") + 1)
-        file.flush()
-        os.fsync(file.fileno())
-    return True
 
 
 def _open_url(url: str, *, create: bool) -> BaseStorage:

@@ -6,23 +6,29 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
+
+from optuna.trial import TrialState
 
 from nas.callbacks import Callback
 from nas.constraints import count_refused, describe_refused
+from nas.design_file import DesignFile
 from nas.devices import Slot, describe_plan
 from nas.display import Answers, Display, DisplaySources
 from nas.epoch_log import EpochLog
 from nas.errors import ConfigError, ExportError
 from nas.export.request import ExportResult
 from nas.feed import Feed, Watchers
+from nas.groups import describe_groups, plan_groups, speed_factor
 from nas.latencies import limits_of
 from nas.local_pool import LocalPool
+from nas.messages import Ready
 from nas.open_study import OpenStudy
 from nas.owner import Owner
 from nas.phases import Phases
 from nas.pool import WorkerPool
 from nas.price import Price, estimate_price, seconds_left
+from nas.rungs import describe_rungs
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
 from nas.study_store import StudyStore
@@ -54,7 +60,12 @@ def make_local_pool(study: OpenStudy, slots: list[Slot]) -> WorkerPool:
     """Make workers on this host."""
     folder, config = study.folder, study.config
     task = None if config.task is None else config.task.model_dump(mode="json")
-    return LocalPool(slots, config.data, folder.checkpoints, folder.logs, task)
+    done = study.search.trials(TrialState.COMPLETE, TrialState.PRUNED)
+    # A finished search may have repeats to train.
+    finalists = config.search.finalists * config.search.finalist_seeds
+    num_left = max(config.search.trials - len(done), min(finalists, config.search.trials))
+    groups = plan_groups(config, study.space, len(slots), num_left)
+    return LocalPool(slots, config.data, folder.checkpoints, folder.logs, task, groups)
 
 
 class StudyRun:
@@ -90,6 +101,7 @@ class StudyRun:
         self._results = Results(study.folder, study.config)
         self._pool = make_pool(study, self._slots)
         self._board = WorkerBoard(study.folder.workers, self._pool)
+        self._knows_groups = False
         self._watches_precision = False
         self._is_precise = False
         self._max_repeats: int | None = None
@@ -134,7 +146,7 @@ class StudyRun:
         A phase that is not planned yet expects all its trainings, also those that are done.
         """
         done = len(self._repeats.ended)
-        begun = len(self._repeats.in_training) + len(self._repeats.retries)
+        begun = len(self._repeats.begun)
         most = self._phases.num_repeats if self._max_repeats is None else self._max_repeats
         return max(min(self._phases.num_repeats, most), done + begun)
 
@@ -147,6 +159,7 @@ class StudyRun:
             callbacks,
             limits_of(study.config, self._slots[0].device, study.folder.path),
             self._say_given_up,
+            DesignFile.of_study(study.folder, study.config),
         )
 
     def _trials_of(self, store: StudyStore, prefix: str) -> TrialsInTraining:
@@ -238,7 +251,7 @@ class StudyRun:
         """Expect adaptive trials, or none, instead of the design rows that are to come."""
         search = self._study.config.search
         trials = self._search.trials
-        live = [*trials.ended, *(running.record for running in trials.in_training.values())]
+        live = [*trials.ended, *(running.record for running in trials.begun)]
         rows = sum(record.source is Source.RANDOMISED for record in live)
         adaptive = 0 if search.design_share == 1 else max(search.trials - rows, 0)
         self._price = replace(self._price, num_randomised=rows, num_adaptive=adaptive)
@@ -248,11 +261,27 @@ class StudyRun:
         if all(feed.is_finished for feed in timed):
             return
         with self._display:
-            Owner(self._pool, timed, self._tick).run()
+            Owner(self._pool, timed, self._tick, self._on_ready).run()
 
     def _tick(self) -> None:
         self._display.tick()
         self._board.tick()
+
+    def _on_ready(self, ready: Ready) -> None:
+        """Say once how many candidates train together, and keep what was measured of it."""
+        if self._knows_groups:
+            return
+        self._knows_groups = True
+        self._timing.groups = {
+            "size": ready.group_size,
+            "seconds_per_step": ready.group_seconds,
+            "why": ready.group_why,
+        }
+        if text := describe_groups(ready):
+            self._display.say(f"groups   {text}")
+        factor = speed_factor(ready)
+        if factor is not None:
+            self._price = replace(self._price, seconds=self._price.seconds * factor)
 
     def _complete_trial(self, number: int) -> TrialRecord:
         complete = [
@@ -291,11 +320,21 @@ class StudyRun:
         self._print(self._results.conclusion())
         for line in self._describe_limits():
             self._print(f"limits   {line}")
+        if saved := self._describe_saved():
+            self._print(f"rungs    {saved}")
+
+    def _describe_saved(self) -> str:
+        """Say what rungs have saved; empty without."""
+        search, epochs = self._study.config.search, self._study.config.recipe.epochs
+        if search.rungs is None:
+            return ""
+        return describe_rungs(self._search.ended, search.rungs.make(epochs).levels, epochs)
 
     def _print_plan(self, price: Price) -> None:
         folder = self._study.folder.path
         left = self._study.config.search.trials - self._search.num_counted
-        resumed = self._search.num_counted + len(self._search.trials.retries)
+        trials = self._search.trials
+        resumed = self._search.num_counted + len(trials.retries) + len(trials.paused)
         self._print(f"study    {self._study.config.name} in {folder}")
         self._print(f"devices  {describe_plan(self._slots)}")
         lines = price.describe().splitlines()
@@ -314,8 +353,9 @@ class StudyRun:
         if resumed:
             self._print(
                 f"resume   {self._search.num_counted} trials are done, "
-                f"{len(self._search.trials.retries)} go on from their checkpoints, "
-                f"{max(left, 0)} to go"
+                f"{len(trials.retries)} go on from their checkpoints, "
+                + (f"{len(trials.paused)} are paused, " if trials.paused else "")
+                + f"{max(left, 0)} to go"
             )
 
     def _describe_missing_design(self) -> str:
@@ -345,7 +385,9 @@ class StudyRun:
         search = self._study.config.search
 
         def left(ended: Sequence[TrialRecord]) -> float:
-            return seconds_left(self._price, ended, len(self._slots), self._num_repeats())
+            paused = self._search.trials.seconds_paused
+            number = self._num_repeats()
+            return seconds_left(self._price, ended, len(self._slots), number, paused)
 
         return DisplaySources(
             num_trials=search.trials,
@@ -355,6 +397,8 @@ class StudyRun:
             answers=self._count_answers,
             seconds_left=left,
             metric=search.metric,
+            groups=lambda: [cast("list[str]", w["trials"]) for w in self._pool.describe()],
+            num_paused=lambda: len(self._search.trials.paused),
         )
 
     def _count_answers(self, ended: Sequence[TrialRecord]) -> Answers | None:

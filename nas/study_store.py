@@ -1,8 +1,10 @@
 """A study as it is kept in Optuna's storage, with few writes: one to start a trial, two to end it."""
 
+import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -14,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.config_file import shown
 from nas.errors import ResumeError
+from nas.journal import BatchedJournalStorage
 from nas.own_files import check_own_files
 
 FORMAT = 1
@@ -47,6 +50,7 @@ class StudyStore:
     ) -> None:
         self.storage = storage
         self.name = name
+        self._last_number: int | None = None
         wanted = StudyDirection.MINIMIZE if direction == "minimize" else StudyDirection.MAXIMIZE
         try:
             self.study_id = storage.get_study_id_from_name(name)
@@ -74,6 +78,31 @@ class StudyStore:
         """Return trials in order of number, all or those in `states`."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False, states=states or None)
 
+    def trial(self, number: int) -> FrozenTrial:
+        """Return the trial of a number."""
+        find = self.storage.get_trial_id_from_study_id_trial_number
+        return self.storage.get_trial(find(self.study_id, number))
+
+    @cached_property
+    def _first_number(self) -> int:
+        """Number of trials when the study was opened."""
+        return len(self.trials())
+
+    @property
+    def next_number(self) -> int:
+        """Number of the trial that is started next, unless somebody enqueues meanwhile."""
+        return self._first_number if self._last_number is None else self._last_number + 1
+
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        """Let all writes of a `with` reach the disk together, at its end.
+
+        Reading within it already tells of them, but nothing may be told to anybody before it
+        ends. Databases have no need of it: there every write is as before. For one thread.
+        """
+        if isinstance(self.storage, BatchedJournalStorage):
+            return self.storage.batch()
+        return contextlib.nullcontext()
+
     def start(
         self,
         params: dict[str, Any],
@@ -99,9 +128,8 @@ class StudyStore:
             intermediate_values={},
         )
         trial_id = self.storage.create_new_trial(self.study_id, template)
-        return StartedTrial(
-            trial_id=trial_id, number=self.storage.get_trial_number_from_id(trial_id)
-        )
+        self._last_number = self.storage.get_trial_number_from_id(trial_id)
+        return StartedTrial(trial_id=trial_id, number=self._last_number)
 
     def claim(
         self,
@@ -118,6 +146,7 @@ class StudyStore:
                 return None
         except UpdateFinishedTrialError:
             return None
+        self._last_number = max(self.next_number - 1, waiting.number)
         for name, value in params.items():
             internal = distributions[name].to_internal_repr(value)
             self.storage.set_trial_param(trial_id, name, internal, distributions[name])
@@ -143,8 +172,9 @@ class StudyStore:
         result: dict[str, Any],
     ) -> None:
         """End a trial: its result as one JSON attribute, then its state."""
-        self.storage.set_trial_user_attr(trial_id, "result", result)
-        self.storage.set_trial_state_values(trial_id, state, values)
+        with self.batch():
+            self.storage.set_trial_user_attr(trial_id, "result", result)
+            self.storage.set_trial_state_values(trial_id, state, values)
 
 
 def _constraint_attributes(constraints: Mapping[str, float]) -> dict[str, Any]:

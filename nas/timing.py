@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,25 @@ class Timing:
         former = read_timing(path)
         self.seconds: dict[str, float] = dict(former.get("seconds", {}))
         self.counts: dict[str, int] = dict(former.get("counts", {}))
+        self.groups: dict[str, Any] = dict(former.get("groups", {}))
+        """How many candidates train together, and what was measured of it."""
         self._path = path
         self._former_wall = float(former.get("wall", 0.0))
         self._start = time.monotonic()
 
     @contextlib.contextmanager
-    def measure(self, what: str) -> Iterator[None]:
-        """Add the wall time of a block to `what`."""
+    def measure(self, what: str, count: int = 1) -> Iterator[None]:
+        """Add the wall time of a block to `what`, and so much to its count."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.add(what, time.perf_counter() - start)
+            self.add(what, time.perf_counter() - start, count)
 
-    def add(self, what: str, seconds: float) -> None:
-        """Add seconds to `what`, and one to its count."""
+    def add(self, what: str, seconds: float, count: int = 1) -> None:
+        """Add seconds to `what`, and so much to its count."""
         self.seconds[what] = self.seconds.get(what, 0.0) + seconds
-        self.counts[what] = self.counts.get(what, 0) + 1
+        self.counts[what] = self.counts.get(what, 0) + count
 
     @property
     def wall(self) -> float:
@@ -49,12 +51,13 @@ class Timing:
         return self._former_wall + time.monotonic() - self._start
 
     def write(self, num_workers: int) -> None:
-        """Write wall time, seconds and counts."""
+        """Write wall time, seconds, counts and groups."""
         data = {
             "wall": self.wall,
             "workers": num_workers,
             "seconds": self.seconds,
             "counts": self.counts,
+            "groups": self.groups,
         }
         write_whole(self._path, json.dumps(data, indent=2) + "\n")
 
@@ -83,14 +86,19 @@ class TimedFeed:
         self._timing = timing
         self._asking = 0.0
 
-    def next(self) -> Work | None:
+    @property
+    def num_ready(self) -> int:
+        """Candidates that no worker has yet."""
+        return self._feed.num_ready
+
+    def next(self, most: int = 1) -> Work | None:
         """Ask for work."""
         start = time.perf_counter()
-        work = self._feed.next()
+        work = self._feed.next(most)
         # A feed may need several turns for one answer.
         self._asking += time.perf_counter() - start
         if work is not None:
-            self._timing.add(f"{self._name}.ask", self._asking)
+            self._timing.add(f"{self._name}.ask", self._asking, len(work.candidates))
             self._asking = 0.0
         return work
 
@@ -104,14 +112,15 @@ class TimedFeed:
         with self._timing.measure(f"{self._name}.epoch"):
             return self._feed.epoch(key, metrics)
 
-    def done(self, key: str, outcome: Measurement | Failure) -> None:
-        """Tell an end."""
-        with self._timing.measure(f"{self._name}.tell"):
-            self._feed.done(key, outcome)
-        self._timing.add(f"{self._name}.training", outcome.seconds)
-        if isinstance(outcome, Measurement):
-            self._timing.add(f"{self._name}.setup", outcome.setup_seconds)
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> None:
+        """Tell the ends of a work."""
+        with self._timing.measure(f"{self._name}.tell", len(outcomes)):
+            self._feed.done(outcomes)
+        for outcome in outcomes:
+            self._timing.add(f"{self._name}.training", outcome.seconds)
+            if isinstance(outcome, Measurement):
+                self._timing.add(f"{self._name}.setup", outcome.setup_seconds)
 
-    def lost(self, key: str, message: str) -> None:
+    def lost(self, keys: Sequence[str], message: str) -> None:
         """Tell a loss."""
-        self._feed.lost(key, message)
+        self._feed.lost(keys, message)

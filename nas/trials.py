@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nas.lazy import Lazy
 from search_spaces.space import Value
 from search_spaces.spec import ArchitectureSpec
 from trainer.measurement import EpochMetrics
@@ -50,7 +51,7 @@ class TrialRecord:
     """Answers by name (`depth.stage1`, `skip.stage1.block1`), only those that exist."""
     value: float | None = None
     """The study's metric at the last epoch."""
-    spec: ArchitectureSpec | None = None
+    spec: Lazy[ArchitectureSpec | None] = Lazy[ArchitectureSpec | None](None)  # noqa: RUF009
     spec_id: str | None = None
     seed: int | None = None
     lr: float | None = None
@@ -63,11 +64,13 @@ class TrialRecord:
     """Anchors and finalists: which of the repeats, from 0."""
     reason: str | None = None
     """Why it failed: `oom`, `diverged`, `error` or `lost`; or why it was pruned."""
+    paused_after: int | None = None
+    """Epochs after which it waits at a rung; None where it does not."""
     message: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     """`val_log_loss` (nats), `val_accuracy` in [0, 1], `train_loss` (nats) at the last epoch;
     `test_log_loss`, `test_accuracy` where measured."""
-    history: tuple[EpochMetrics, ...] = ()
+    history: Lazy[tuple[EpochMetrics, ...]] = Lazy[tuple[EpochMetrics, ...]](())  # noqa: RUF009
     epochs_done: int = 0
     seconds: float | None = None
     """Wall time in training and validation, all attempts."""
@@ -123,3 +126,8 @@ class TrialRecord:
             "epochs_done": self.epochs_done,
             "seconds": self.seconds,
         }
+
+
+def trial_key(prefix: str, number: int) -> str:
+    """Return the key of a trial, such as `trial-0012`; `repeat` for the `.repeats` study."""
+    return f"{prefix}-{number:04d}"

@@ -1,5 +1,8 @@
 """A worker process: trains what it is told, knows neither Optuna nor W&B.
 
+It first measures, where it is asked to, how many candidates at once train best on its device, while
+the other workers do the same.
+
 Started by the pool as `python -m nas.worker FD`, where FD is its end of a socket. It ends at once
 when the owner's end closes, whatever it is doing: finished epochs are safe in their checkpoints.
 """
@@ -10,13 +13,22 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.messages import Answer, EpochDone, Ready, Setup, Work, WorkDone, decode, encode
 from trainer.checkpoints import FolderCheckpoints
 from trainer.measurement import EpochMetrics
 from trainer.progress import Verdict
+
+if TYPE_CHECKING:
+    from trainer.datasets import ImageData
+
+LARGEST_ON_CPU = 8
+LARGEST_ON_GPU = 64
+"""Largest groups that are tried."""
 
 
 class OwnerProgress:
@@ -25,12 +37,13 @@ class OwnerProgress:
     def __init__(self, connection: Connection, answers: "queue.Queue[Answer]") -> None:
         self._connection = connection
         self._answers = answers
-        self.supervised = False
+        self.supervised: frozenset[str] = frozenset()
+        """Keys whose epochs wait for an answer."""
 
     def epoch_done(self, key: str, metrics: EpochMetrics) -> Verdict:
         """Tell the owner; CONTINUE unless it says otherwise."""
         self._connection.send_bytes(encode(EpochDone(key=key, metrics=metrics)))
-        if not self.supervised:
+        if key not in self.supervised:
             return Verdict.CONTINUE
         while True:
             answer = self._answers.get()
@@ -72,10 +85,10 @@ def main(descriptor: int) -> None:
     checkpoints = FolderCheckpoints(Path(setup.checkpoint_folder))
     progress = OwnerProgress(connection, answers)
     ready = Ready(pid=os.getpid(), device=setup.device, setup_seconds=time.monotonic() - started)
-    connection.send_bytes(encode(ready))
+    connection.send_bytes(encode(_with_group_size(ready, setup, data)))
     while True:
         work = works.get()
-        progress.supervised = work.supervised
+        progress.supervised = frozenset(work.supervised)
         outcomes = train(
             work.candidates,
             Recipe.model_validate(work.recipe),
@@ -87,8 +100,33 @@ def main(descriptor: int) -> None:
             keep_weights=work.keep_weights,
             module_class=module_class,
             module_args=task["init_args"] if task else None,
+            pause_after=work.pause_after,
         )
         connection.send_bytes(encode(WorkDone(outcomes=outcomes)))
+
+
+def _with_group_size(ready: Ready, setup: Setup, data: "ImageData") -> Ready:
+    """Say how many candidates at once this worker trains best."""
+    if setup.group_size is not None:
+        return replace(ready, group_size=setup.group_size)
+    largest = LARGEST_ON_CPU if setup.device == "cpu" else LARGEST_ON_GPU
+    try:
+        from trainer.population.group_size import measure_group_size
+        from trainer.recipe import Recipe
+
+        found = measure_group_size(
+            setup.group_specs,
+            Recipe.model_validate(setup.group_recipe),
+            data,
+            setup.device,
+            largest=min(largest, len(setup.group_specs)),
+        )
+    except Exception as error:  # noqa: BLE001 - what cannot be measured is trained one by one
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        return replace(ready, group_why=f"the size of groups could not be measured ({why})")
+    return replace(
+        ready, group_size=found.size, group_seconds=dict(found.seconds), group_why=found.why
+    )
 
 
 def _listen(

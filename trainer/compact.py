@@ -114,10 +114,13 @@ def _from_lightning(found: Mapping[str, Any], network: nn.Module) -> CandidateSt
     for name, buffer in network.named_buffers():
         by_type.setdefault(str(buffer.dtype), []).append(weights[name])
     optimizer = found["optimizer_states"][0]["state"]
+    # Without momentum, and for weights that are never used, there is none.
+    kept = {name for of_weight in optimizer.values() for name in of_weight} - {"step"}
     moments = {
-        name: flatten([optimizer[index][name] for index in range(len(names))])
-        for name in optimizer[0]
-        if name != "step"
+        name: flatten(
+            [_moment(optimizer, index, name, weights[w]) for index, w in enumerate(names)]
+        )
+        for name in kept
     }
     return CandidateState(
         identity=reported["identity"],
@@ -128,3 +131,8 @@ def _from_lightning(found: Mapping[str, Any], network: nn.Module) -> CandidateSt
         buffers={name: flatten(buffers) for name, buffers in by_type.items()},
         moments=moments,
     )
+
+
+def _moment(optimizer: Mapping[int, Any], index: int, name: str, weight: Tensor) -> Tensor:
+    found = optimizer.get(index, {}).get(name)
+    return torch.zeros_like(weight) if found is None else found

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from trainer.augmentation import Augmentation
 from trainer.datasets import Split
 from trainer.seeding import generator
 
@@ -45,11 +46,22 @@ class DeviceBatches:
         split: Images (N, C, H, W) and labels (N,), on the device.
         batch_size: Images per batch.
         seed: The candidate's seed, for training; without it the order is that of the split.
+        augmentation: How training images are changed at random, by the same seed.
     """
 
-    def __init__(self, split: Split, batch_size: int, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self.split = split
         self.batch_size = batch_size
+        self.augmentation = augmentation
+        # Channels last in memory, where an image's form is one gather.
+        self._images = None if augmentation is None else _channels_last(split.images)
         self.sampler = None if seed is None else SeededOrder(len(split.labels), seed)
         # Lightning asks what has a `sampler` for this one too.
         self.batch_sampler = None
@@ -69,7 +81,28 @@ class DeviceBatches:
                 stop = start + self.batch_size
                 yield images[start:stop], labels[start:stop]
             return
-        order = self.sampler.permutation().to(labels.device)
+        order = self.sampler.permutation()
+        if self.augmentation is not None:
+            yield from self._augmented(order, self.augmentation)
+            return
+        order = order.to(labels.device)
         for number in range(len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
             yield images[chosen], labels[chosen]
+
+    def _augmented(
+        self, order: Tensor, augmentation: Augmentation
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.sampler is None or self._images is None:
+            return
+        seed, epoch = self.sampler.seed, self.sampler.epoch
+        picks = augmentation.draw(order, seed, epoch).to(self.split.labels.device)
+        for number in range(len(self)):
+            chosen = picks[number * self.batch_size : (number + 1) * self.batch_size]
+            images, indices = augmentation.gather(self._images, chosen)
+            yield images.permute(0, 3, 1, 2), self.split.labels[indices]
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """Return images (N, C, H, W) as (N, H, W, C), contiguous."""
+    return images.permute(0, 2, 3, 1).contiguous()

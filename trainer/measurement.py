@@ -85,7 +85,8 @@ class Measurement:
     initialisation."""
     device: str
     path: str
-    """Which way it was trained: `group of 8`, `lean` (a group of one), or `ordinary: <why>`."""
+    """Which way it was trained: `group of 8`, `lean` (a group of one), or `ordinary: <why>`; the
+    first two with `, CUDA graph` where steps were taken from a record."""
     test_log_loss: float | None = None
     """Nats; only where the test split was asked for."""
     test_accuracy: float | None = None

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer.data import DataFacts
 from trainer.errors import RecipeError
 
 
@@ -34,6 +35,10 @@ class Recipe(BaseModel):
     """Share of the target spread over all classes, in training only."""
     gradient_clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of all gradients together; null leaves them as they are."""
+    crop_padding: int = Field(default=0, ge=0)
+    """Pixels of zeros around a training image, of which a random part of the old size is cut."""
+    flip: bool = False
+    """Whether half the training images, by chance, are mirrored left to right."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Lightning's name of the number format."""
 
@@ -45,3 +50,19 @@ class Recipe(BaseModel):
                 f"{self.warmup_epochs:g} and epochs={self.epochs}. Shorten the warm-up."
             )
         return self
+
+    def check_fits(self, facts: DataFacts) -> None:
+        """Check that every random crop has a part of its image.
+
+        Args:
+            facts: Of the images.
+
+        Raises:
+            RecipeError: A crop may be of the padding alone.
+        """
+        side = min(facts.input.height, facts.input.width)
+        if self.crop_padding >= side:
+            raise RecipeError(
+                f"recipe: crop_padding must be less than the images' shorter side, {side} px in "
+                f"{facts.name!r}, got crop_padding={self.crop_padding}. Pad less."
+            )

@@ -47,9 +47,9 @@ class Setting:
             return self.recipe
         return self.recipe.model_copy(update=dict(candidate.recipe_values))
 
-    def pauses_at(self, epoch: int) -> bool:
-        """Whether candidates pause after this epoch, which is not their last."""
-        return self.pause_after == epoch and epoch < self.recipe.epochs
+    def is_paused_at(self, epochs: int) -> bool:
+        """Whether a candidate that has finished so many epochs waits for a later call."""
+        return self.pause_after is not None and self.pause_after <= epochs < self.recipe.epochs
 
     def keep(self, key: str, network: nn.Module) -> None:
         """Save the final weights, where they are to be kept."""

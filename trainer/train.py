@@ -89,6 +89,7 @@ def train(
         pause_after=pause_after,
     )
     check_candidates(candidates, data.facts)
+    recipe.check_fits(data.facts)
     check_pause(pause_after, checkpoints)
     check_store(checkpoints, keep_weights=keep_weights)
     # What modules of the user's draw from torch's global state is seeded, and the state put back.

@@ -3,14 +3,14 @@
 import gc
 import time
 import traceback
-from collections.abc import Mapping
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from search_spaces.complexity import complexity
+from trainer.augmentation import Augmentation
+from trainer.checkpoint_io import checkpoint_from_bytes
 from trainer.compact import CandidateState, read_state, split_like
 from trainer.evidence import gradient_norms
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
@@ -76,7 +76,12 @@ def _attempt(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     recipe = setting.recipe_of(candidate)
-    batches = DeviceBatches(data.train, recipe.batch_size, seed=candidate.seed)
+    batches = DeviceBatches(
+        data.train,
+        recipe.batch_size,
+        seed=candidate.seed,
+        augmentation=Augmentation.from_recipe(recipe, len(data.train.labels)),
+    )
     torch.manual_seed(child_seed(candidate.seed, "global"))
     module = setting.module_class(
         spec=candidate.spec.to_dict(),
@@ -91,12 +96,15 @@ def _attempt(
         )
     trainer = new_trainer(setting, reporter, clip_norm=recipe.gradient_clip_norm)
     val = DeviceBatches(data.val, EVAL_BATCH_SIZE)
-    resume_key = None
-    if found is Found.LIGHTNING:
-        resume_key = candidate.key
-    elif found is Found.COMPACT:
+    if found is Found.COMPACT:
         _take_over(candidate.key, setting, module, trainer, reporter)
-    fit(trainer, module, batches, val, ckpt_path=resume_key)
+    elif found is Found.LIGHTNING:
+        _read_record(candidate.key, setting, module, reporter)
+    if setting.is_paused_at(len(reporter.history)):
+        reporter.stopped = True
+    else:
+        resume_key = candidate.key if found is Found.LIGHTNING else None
+        fit(trainer, module, batches, val, ckpt_path=resume_key)
     tested: dict[str, float] = {}
     tested_more: dict[str, float] = {}
     if setting.test:
@@ -138,12 +146,28 @@ def _take_over(
     if data is None:
         return
     state = read_state(data, module.network)
-    state.apply(module.network)
     reporter.history = [EpochMetrics(**epoch) for epoch in state.history]
     reporter.gradient_norms = tuple(state.gradient_norms)
     reporter.resumed_from_epoch = len(reporter.history)
+    state.apply(module.network)
     start_at(trainer, len(reporter.history), state.steps)
     trainer.callbacks.append(_Moments(state, module.network))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _read_record(
+    key: str, setting: Setting, module: CandidateModule, reporter: EpochReporter
+) -> None:
+    """Take record and weights of one of Lightning's checkpoints, which reads the rest itself.
+
+    One that has come to its pause is measured without a fit, in which Lightning would read it.
+    """
+    data = setting.checkpoints.load(key) if setting.checkpoints is not None else None
+    if data is None:
+        return
+    found = checkpoint_from_bytes(data)
+    reporter.load_state_dict(found["callbacks"][reporter.state_key])
+    if setting.is_paused_at(len(reporter.history)):
+        module.load_state_dict(found["state_dict"])
 
 
 class _Moments(pl.Callback):
@@ -156,15 +180,21 @@ class _Moments(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         state, optimizer = self._state, trainer.optimizers[0]
         moments = {name: split_like(v, self._network) for name, v in state.moments.items()}
-        is_adam = "exp_avg" in moments
-        weights = list(self._network.parameters())
-        for index, weight in enumerate(weights):
-            own: Mapping[str, Any] = {name: parts[index] for name, parts in moments.items()}
-            kept = {name: value.to(weight.device).clone() for name, value in own.items()}
-            if is_adam:
+        for index, weight in enumerate(self._network.parameters()):
+            # Laid out like the weight: fused optimisers walk memory without a look at strides.
+            kept = {
+                name: torch.empty_like(weight, requires_grad=False).copy_(parts[index])
+                for name, parts in moments.items()
+            }
+            if "exp_avg" in moments:
                 kept["step"] = torch.tensor(float(state.steps), device=weight.device)
             optimizer.state[weight] = kept
-        # A LambdaLR knows the rate by the count of its steps.
         scheduler = trainer.lr_scheduler_configs[0].scheduler
-        scheduler.last_epoch = state.steps - 1  # pyright: ignore[reportAttributeAccessIssue]
-        scheduler.step()  # pyright: ignore[reportCallIssue]
+        if not isinstance(scheduler, torch.optim.lr_scheduler.LambdaLR):
+            raise TypeError(f"The schedule must be a LambdaLR, got {type(scheduler).__name__}.")
+        # Set, as `scheduler.step()` before the optimiser's first step makes torch warn.
+        scheduler.last_epoch = state.steps
+        for group, base, factor in zip(
+            optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+        ):
+            group["lr"] = base * factor(state.steps)

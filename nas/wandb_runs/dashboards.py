@@ -77,6 +77,8 @@ class Dashboard:
         self._mode: Mode = settings.mode
         self._settings = cheap_settings(_CHEAP)
         self._finished = finished_ids(folder)
+        self._begun = set(run_folders(folder))
+        """Runs that have a folder, finished or not."""
         self.notices: list[str] = []
         """What the user should know, such as that W&B was not reached."""
 
@@ -142,17 +144,20 @@ class Dashboard:
     @contextmanager
     def _run(self, run_id: str, *, is_failed: bool = False, **about: Any) -> Iterator["wandb.Run"]:
         """Open a run for the length of a `with`; one that breaks off counts as not written."""
-        if self._mode == "offline":
+        # To look through the folders of thousands of runs takes longer than to write one.
+        if self._mode == "offline" and run_id in self._begun:
             remove_run(self._folder, run_id)
+        self._begun.add(run_id)
         run = self._start(run_id, about)
+        run_folder = Path(run.dir).parent
         try:
             yield run
         except BaseException:
             run.finish(exit_code=1)
             raise
         run.finish(exit_code=int(is_failed))
-        for path in run_folders(self._folder).get(run_id, [])[-1:]:
-            mark_finished(path)
+        if run_folder.is_dir():
+            mark_finished(run_folder)
         self._finished.add(run_id)
 
     def _start(self, run_id: str, about: Mapping[str, Any]) -> "wandb.Run":

@@ -69,11 +69,16 @@ def writer_environment(
 def run_folders(folder: Path) -> dict[str, list[Path]]:
     """Return the folders of every run by its id, oldest first."""
     found: dict[str, list[Path]] = {}
-    for path in sorted((wandb_root(folder) / "wandb").glob("*run-*")):
-        match = _RUN.match(path.name)
+    root = wandb_root(folder) / "wandb"
+    if not root.is_dir():
+        return found
+    with os.scandir(root) as entries:
         # `latest-run` is a link to one of the others.
-        if match and path.is_dir() and not path.is_symlink():
-            found.setdefault(match["id"], []).append(path)
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in names:
+        match = _RUN.match(name)
+        if match:
+            found.setdefault(match["id"], []).append(root / name)
     return found
 
 

@@ -49,6 +49,9 @@ class WandbWatcher:
     def epoch(self, record: TrialRecord, metrics: EpochMetrics) -> None:
         """Runs are written when trials end."""
 
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        """Runs are written when trials end."""
+
     def ended(self, record: TrialRecord) -> None:
         """Log a trial."""
         with self._timing.measure("wandb.hand_over"), _harmless():

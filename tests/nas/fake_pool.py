@@ -98,24 +98,37 @@ class _Training:
     supervised: bool
     epoch: int
     start: int
+    pause_after: int | None = None
     stopped: bool = False
+
+    def has_ended(self, epochs: int) -> bool:
+        """Whether it has no further epoch; those that do not end well get one epoch far."""
+        whole = min(self.pause_after or epochs, epochs)
+        last = whole if self.fate == "done" else min(self.start + 1, whole)
+        return self.stopped or self.epoch >= last
 
 
 class FakePool:
     """Workers of which one finishes an epoch each time events are asked for.
 
-    A candidate that was lost goes on from its last epoch, as from a checkpoint.
+    A candidate that was lost goes on from its last epoch, as from a checkpoint; with it the whole
+    group is lost.
     """
 
     def __init__(
-        self, num_workers: int = 2, epochs: int = 2, fate: Fate = lambda candidate, attempt: "done"
+        self,
+        num_workers: int = 2,
+        epochs: int = 2,
+        fate: Fate = lambda candidate, attempt: "done",
+        group_size: int = 1,
     ) -> None:
         self.works: list[Work] = []
         self.closed = False
-        self._num_workers = num_workers
+        self.num_workers = num_workers
+        self.group_size = group_size
         self._epochs = epochs
         self._fate = fate
-        self._training: list[_Training] = []
+        self._groups: list[list[_Training]] = []
         self._attempts: dict[str, int] = {}
         self._saved: dict[str, int] = {}
 
@@ -124,30 +137,34 @@ class FakePool:
 
     @property
     def num_idle(self) -> int:
-        return self._num_workers - len(self._training)
+        return self.num_workers - len(self._groups)
 
     def submit(self, work: Work) -> None:
+        assert self.num_idle > 0
+        assert len(work.candidates) <= self.group_size
         self.works.append(work)
-        for candidate in work.candidates:
-            attempt = self._attempts[candidate.key] = self._attempts.get(candidate.key, 0) + 1
-            start = self._saved.get(candidate.key, 0)
-            fate = self._fate(candidate, attempt)
-            self._training.append(
-                _Training(candidate, fate, work.supervised, epoch=start, start=start)
-            )
+        self._groups.append([self._begin(c, work) for c in work.candidates])
 
     def answer(self, key: str, verdict: Verdict) -> None:
-        for training in self._training:
+        for training in (training for group in self._groups for training in group):
             if training.candidate.key == key and training.supervised:
                 training.stopped = verdict is Verdict.STOP
 
     def events(self, timeout_s: float) -> list[Event]:
-        if not self._training:
+        if not self._groups:
             return []
         # In turns, so that trials do not end together.
-        training = self._training.pop(0)
-        self._training.append(training)
-        return [self._advance(training)]
+        group = self._groups.pop(0)
+        self._groups.append(group)
+        going_on = [t for t in group if not t.has_ended(self._epochs)]
+        has_lost = any(t.fate == "lost" and t not in going_on for t in group)
+        if going_on and not has_lost:
+            return [self._advance(training) for training in going_on]
+        self._groups.remove(group)
+        if has_lost:
+            keys = tuple(training.candidate.key for training in group)
+            return [Lost(keys=keys, message="worker 7 on cpu ended with signal 9")]
+        return [WorkDone(outcomes=[self._outcome(training) for training in group])]
 
     def describe(self) -> list[dict[str, object]]:
         return []
@@ -155,29 +172,37 @@ class FakePool:
     def close(self) -> None:
         self.closed = True
 
+    def _begin(self, candidate: Candidate, work: Work) -> _Training:
+        attempt = self._attempts[candidate.key] = self._attempts.get(candidate.key, 0) + 1
+        start = self._saved.get(candidate.key, 0)
+        fate = self._fate(candidate, attempt)
+        supervised = candidate.key in work.supervised
+        return _Training(candidate, fate, supervised, start, start, work.pause_after)
+
     def _advance(self, training: _Training) -> Event:
         candidate = training.candidate
-        # Those that do not end well get one epoch far.
-        last = self._epochs
+        training.epoch += 1
+        self._saved[candidate.key] = training.epoch
+        metrics = make_history(candidate.spec, self._epochs)[training.epoch - 1]
+        return EpochDone(key=candidate.key, metrics=metrics)
+
+    def _outcome(self, training: _Training) -> Measurement | Failure:
         if training.fate != "done":
-            last = min(training.start + 1, last)
-        if training.epoch < last and not training.stopped:
-            training.epoch += 1
-            self._saved[candidate.key] = training.epoch
-            metrics = make_history(candidate.spec, self._epochs)[training.epoch - 1]
-            return EpochDone(key=candidate.key, metrics=metrics)
-        self._training.remove(training)
-        if training.fate == "lost":
-            return Lost(keys=(candidate.key,), message="worker 7 on cpu ended with signal 9")
-        if training.fate != "done":
-            return WorkDone(
-                outcomes=[make_failure(candidate, Reason(training.fate), training.epoch)]
-            )
-        after = training.epoch if training.stopped else None
-        outcome = make_measurement(
-            candidate, self._epochs, stopped_after=after, resumed=training.start
+            return make_failure(training.candidate, Reason(training.fate), training.epoch)
+        is_paused = training.pause_after is not None and training.epoch < self._epochs
+        after = training.epoch if training.stopped or is_paused else None
+        return make_measurement(
+            training.candidate, self._epochs, stopped_after=after, resumed=training.start
         )
-        return WorkDone(outcomes=[outcome])
+
+
+def rates_of(pool: FakePool) -> dict[str, float]:
+    """Return the learning rate of each candidate: its own, else that of its work."""
+    return {
+        candidate.key: candidate.recipe_values.get("lr", work.recipe["lr"])
+        for work in pool.works
+        for candidate in work.candidates
+    }
 
 
 class Recorder:
@@ -191,6 +216,9 @@ class Recorder:
 
     def epoch(self, record: TrialRecord, metrics: EpochMetrics) -> None:
         self.events.append(("epoch", record.number, metrics.epoch))
+
+    def paused(self, record: TrialRecord, epoch: int) -> None:
+        self.events.append(("paused", record.number, epoch))
 
     def ended(self, record: TrialRecord) -> None:
         self.events.append(("ended", record.number, record.state))

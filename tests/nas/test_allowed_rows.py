@@ -45,7 +45,7 @@ def test_looking_ahead_takes_no_row_away() -> None:
     config, limits = limited(tiny_config(trials=40), max_params=MIDDLE)
     first, second = rows_of(config, limits), rows_of(config, limits)
     assert not first.is_empty
-    assert first.is_turn([])
+    assert first.is_turn(0, 0)
     assert first.next() == second.next()
 
 
@@ -62,7 +62,7 @@ def test_design_without_an_allowed_row_is_given_up(constraints: dict[str, float]
     config, limits = limited(tiny_config(trials=40), **constraints)
     rows = rows_of(config, limits)
     assert rows.is_empty
-    assert not rows.is_turn([])
+    assert not rows.is_turn(0, 0)
     assert rows.planned == set()
     with pytest.raises(ConfigError, match="A design row must be within the constraints, got"):
         rows.next()

@@ -95,8 +95,8 @@ def test_section_without_keys_is_the_default() -> None:
         (
             "search.sampler",
             "tpee",
-            "search.sampler must be 'tpe' or 'random' or a mapping with class_path and init_args, "
-            "got sampler='tpee'. Did you mean 'tpe'?",
+            "search.sampler must be 'tpe', 'mutation' or 'random' or a mapping with class_path and "
+            "init_args, got sampler='tpee'. Did you mean 'tpe'?",
         ),
         ("wandb.mode", "onlin", "wandb.mode must be 'offline', 'online' or 'disabled', got mode="),
         ("space.name", "resdual", "Unknown search space 'resdual'. Did you mean 'residual'?"),
@@ -109,6 +109,11 @@ def test_section_without_keys_is_the_default() -> None:
         ("search.trials", 2.5, "search.trials must be an int, got trials=2.5."),
         ("search.workers", 0, "search.workers must be 'auto' or an int >= 1, got workers=0."),
         ("search.workers", "two", "search.workers must be 'auto' or an int, got workers='two'."),
+        (
+            "search.group_size",
+            0,
+            "search.group_size must be 'auto' or an int >= 1, got group_size=0.",
+        ),
         ("search.devices", "gpu", "search.devices must be 'auto' or 'cpu' or an int, got devic"),
         ("search.sesoi", 0, "search.sesoi must be > 0, got sesoi=0."),
         ("search.anchor_seeds", 1, "search.anchor_seeds must be >= 2, got anchor_seeds=1."),
@@ -149,6 +154,12 @@ def test_section_without_keys_is_the_default() -> None:
         ("search.metric", "val/accuracy", "must be 'maximize' for metric 'val/accuracy', got di"),
         ("recipe.warmup_epochs", 9, "recipe: warmup_epochs <= epochs must hold, got warmup_epoc"),
         ("space.min_blocks", 6, "min_blocks <= max_blocks must hold, got min_blocks=6 and max_"),
+        (
+            "recipe.crop_padding",
+            8,
+            r"crop_padding must be less than the images' shorter side, 8 px",
+        ),
+        ("recipe.flip", "often", "recipe.flip must be true or false, got flip='often'."),
     ],
 )
 def test_wrong_value_is_named_with_its_rule(key: str, value: Any, message: str) -> None:

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from nas.config import SearchConfig
+from nas.design_file import DesignFile
 from nas.design_queue import RUN_LENGTH, DesignQueue
 from nas.errors import ConfigError
-from nas.trials import Source, State, TrialRecord
 from search_spaces import InputShape, make_space
 from search_spaces.space import SearchSpace
 from search_spaces.spec import Kind
@@ -19,26 +21,22 @@ def _space(max_blocks: int = 2) -> SearchSpace:
     return make_space(config, InputShape(channels=1, height=8, width=8), 10)
 
 
-def live(num_rows: int, num_adaptive: int) -> list[TrialRecord]:
-    sources = [Source.RANDOMISED] * num_rows + [Source.ADAPTIVE] * num_adaptive
-    return [
-        TrialRecord(number=number, state=State.COMPLETE, source=source, decisions={})
-        for number, source in enumerate(sources)
-    ]
+def live(num_rows: int, num_adaptive: int) -> tuple[int, int]:
+    return num_rows + num_adaptive, num_rows
 
 
 def test_the_first_run_is_the_designs() -> None:
     queue = make(4 * RUN_LENGTH, max_blocks=5)
-    assert queue.is_turn([])
-    assert queue.is_turn(live(RUN_LENGTH - 1, 0))
-    assert not queue.is_turn(live(RUN_LENGTH, 0))
-    assert queue.is_turn(live(RUN_LENGTH, RUN_LENGTH))
+    assert queue.is_turn(0, 0)
+    assert queue.is_turn(*live(RUN_LENGTH - 1, 0))
+    assert not queue.is_turn(*live(RUN_LENGTH, 0))
+    assert queue.is_turn(*live(RUN_LENGTH, RUN_LENGTH))
 
 
 def test_rows_fill_up_when_the_adaptive_trials_are_all_there() -> None:
     queue = make(16, max_blocks=5)
-    assert queue.is_turn(live(2, 8))
-    assert not queue.is_turn(live(8, 2))
+    assert queue.is_turn(*live(2, 8))
+    assert not queue.is_turn(*live(8, 2))
 
 
 def test_rows_come_in_order_and_those_of_a_former_owner_are_left_out() -> None:
@@ -58,14 +56,14 @@ def test_planned_architectures_are_those_of_the_rows() -> None:
 
 def test_the_design_of_a_small_space_leaves_the_rest_to_the_sampler() -> None:
     # Nine patterns, and half of 100 trials are more.
-    assert not make(100).is_turn(live(9, 0))
-    assert make(100, goal="map").is_turn(live(9, 0))
+    assert not make(100).is_turn(*live(9, 0))
+    assert make(100, goal="map").is_turn(*live(9, 0))
 
 
 @pytest.mark.parametrize("goal", ["best", "map"])
 def test_a_share_of_all_or_nothing_never_changes_its_mind(goal: str) -> None:
     queue = make(20, max_blocks=5, goal=goal)
-    turns = {queue.is_turn(live(number if goal == "map" else 0, number)) for number in range(9)}
+    turns = {queue.is_turn(*live(number if goal == "map" else 0, number)) for number in range(9)}
     assert turns == {goal == "map"}
 
 
@@ -80,15 +78,55 @@ def test_spans_make_a_small_space_larger() -> None:
     space = make_space(config, InputShape(channels=1, height=8, width=8), 10)
     queue = DesignQueue(space, SearchConfig(trials=100))
     # 3 kinds of the first block times 1 + 2 * 2 of the second.
-    assert queue.is_turn(live(14, 20))
-    assert not queue.is_turn(live(15, 20))
+    assert queue.is_turn(*live(14, 20))
+    assert not queue.is_turn(*live(15, 20))
 
 
 def test_a_space_without_decisions_about_skips_has_no_share_of_rows() -> None:
     space = TransitionSpace(names="wiring")
-    assert not DesignQueue(space, SearchConfig(trials=8, goal="best")).is_turn([])
+    assert not DesignQueue(space, SearchConfig(trials=8, goal="best")).is_turn(0, 0)
     for search in (SearchConfig(trials=8), SearchConfig(trials=8, goal="map")):
         with pytest.raises(ConfigError, match=r"search\.goal: a share of random rows needs"):
             DesignQueue(space, search)
     with pytest.raises(ConfigError, match=r"search\.mode: a share of random rows needs"):
         DesignQueue(space, SearchConfig(trials=8, mode="effects"))
+
+
+class TestKeptRows:
+    FACTS = {"space": {"max_blocks": 3}, "seed": 0}  # noqa: RUF012
+
+    def queue(self, folder: Path, trials: int = 12, **facts: object) -> DesignQueue:
+        kept = DesignFile(folder / "design.jsonl", {**self.FACTS, **facts})
+        return DesignQueue(_space(3), SearchConfig(trials=trials), kept)
+
+    def test_next_owner_reads_them_and_chooses_the_same_ones_further_on(
+        self, tmp_path: Path
+    ) -> None:
+        fresh = make(24, max_blocks=3)
+        rows = [fresh.next() for _ in range(12)]
+        first = self.queue(tmp_path)
+        assert first.planned == {spec.spec_id for spec, _ in rows[:6]}
+        kept = (tmp_path / "design.jsonl").read_text()
+        second = self.queue(tmp_path)
+        assert second.planned == first.planned
+        assert [second.next() for _ in range(12)] == rows
+        assert (tmp_path / "design.jsonl").read_text() == kept
+        longer = self.queue(tmp_path, trials=24)
+        assert longer.planned == {spec.spec_id for spec, _ in rows}
+        assert [longer.next() for _ in range(12)] == rows
+
+    @pytest.mark.parametrize("damage", ["", "nonsense", "cut", "other"])
+    def test_without_them_they_are_chosen_again(self, tmp_path: Path, damage: str) -> None:
+        planned = self.queue(tmp_path).planned
+        path = tmp_path / "design.jsonl"
+        whole = path.read_text()
+        if damage == "other":
+            assert self.queue(tmp_path, seed=1).planned == planned
+            assert '"seed": 1' in path.read_text()
+            return
+        path.write_text(whole[:-40] if damage == "cut" else damage)
+        assert self.queue(tmp_path).planned == planned
+        assert path.read_text() == whole
+
+    def test_folder_that_cannot_be_written_costs_nothing_but_time(self, tmp_path: Path) -> None:
+        assert self.queue(tmp_path / "none").planned == self.queue(tmp_path).planned

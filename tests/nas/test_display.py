@@ -1,5 +1,6 @@
 import io
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -141,6 +142,39 @@ class TestLive:
         assert "3/200" in text
         assert "1/75" in text
 
+    def test_group_has_one_row_with_the_best_of_its_members(self) -> None:
+        running = {"state": State.RUNNING, "value": None}
+        kinds = (Source.ADAPTIVE, Source.RANDOMISED)
+        group = [
+            (
+                make_record(
+                    n, spec=preset(f"resnet-{20 + 12 * (n % 2)}"), source=kinds[n % 2], **running
+                ),
+                2,
+            )
+            for n in range(11, 15)
+        ]
+        alone = (make_record(4, source=Source.ANCHOR, **running), 1)
+        # Trials of the search and repeats count from 0 each; one of the group has ended.
+        keys = [[f"trial-{n:04d}" for n in range(10, 15)], ["repeat-0004"]]
+        lines = self.draw([*group, alone], groups=lambda: keys)
+        rows = [line for line in lines if "epoch" in line][-2:]
+        assert re.match(
+            r"   11 to 14  mixed   best of 4, 20 to 32 la…  epoch 2/8  log-loss 12.346", rows[0]
+        )
+        assert re.match(r"    4 +anchor +", rows[1])
+        assert max(len(line) for line in lines[:-1]) <= WIDTH
+
+    def test_group_that_starts_says_how_large_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "120")
+        running = {"state": State.RUNNING, "value": None, "spec": preset("resnet-20")}
+        group = [(make_record(n, **running), 0) for n in (1, 2)]
+        lines = self.draw(group, groups=lambda: [["trial-0001", "trial-0002"]])
+        assert any(
+            re.match(r"    1 to 2  randomised  best of 2, 20 layers  starting", line)
+            for line in lines
+        )
+
     @pytest.mark.parametrize("layers", [20, 110, 1202])
     def test_nothing_is_wider_than_the_terminal(self, layers: int) -> None:
         records = [
@@ -207,3 +241,21 @@ def test_metric_of_the_task_stands_before_the_usual_ones() -> None:
         display.epoch(running, replace(make_metrics(2, 0.5), more={"f1": 0.75}))
         display.tick()
     assert "epoch 2/8  f1 0.750  log-loss 0.500" in terminal.getvalue()
+
+
+def test_answers_that_take_long_to_count_are_counted_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nas.display._ANSWERS_SECONDS", 0.0)
+    counts: list[int] = []
+
+    def count(ended: Sequence[TrialRecord]) -> None:
+        counts.append(len(ended))
+        time.sleep(0.05)
+
+    display = display_on(io.StringIO(), answers=count)
+    for number in range(5):
+        display.ended(make_record(number, value=0.5))
+        display.tick()
+    # The first count may have taken long for another reason; after the second one it is known.
+    assert counts == [1, 2]

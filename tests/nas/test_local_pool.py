@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas.devices import Slot
+from nas.groups import GroupPlan
 from nas.local_pool import LocalPool, PoolError
 from nas.messages import EpochDone, Lost, Ready, Work, WorkDone
 from nas.pool import Event, WorkerPool
@@ -102,12 +103,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             assert not any(map(is_alive, pids))
 
 
-def work_of(key: str, *, epochs: int = 1, supervised: bool = False, **recipe: object) -> Work:
+def work_of(*keys: str, epochs: int = 1, supervised: bool = False, **recipe: object) -> Work:
     fields = {"epochs": epochs, "batch_size": 256, "warmup_epochs": 0, **recipe}
     return Work(
-        candidates=[Candidate(key=key, spec=SPEC, seed=3)],
+        candidates=[Candidate(key=key, spec=SPEC, seed=3 + i) for i, key in enumerate(keys)],
         recipe=fields,  # type: ignore[arg-type]
-        supervised=supervised,
+        supervised=list(keys[:1]) if supervised else [],
     )
 
 
@@ -141,6 +142,24 @@ def test_a_supervised_training_stops_when_it_is_told_to(watched: Watched) -> Non
     assert isinstance(outcome, Measurement)
     assert outcome.stopped
     assert len(outcome.history) == 2
+
+
+def test_group_is_trained_by_one_worker_and_one_member_is_stopped(watched: Watched) -> None:
+    watched.wait_for_idle(1)
+    watched.pool.submit(work_of("first", "second", epochs=3, supervised=True))
+    assert ["first", "second"] in [worker["trials"] for worker in watched.pool.describe()]
+    watched.epoch("first", 1)
+    watched.pool.answer("first", Verdict.STOP)
+    # Nobody waits for this one.
+    watched.pool.answer("second", Verdict.STOP)
+    done = watched.wait_for(lambda e: isinstance(e, WorkDone) and e.outcomes[0].key == "first")
+    assert isinstance(done, WorkDone)
+    stopped, whole = done.outcomes
+    assert isinstance(stopped, Measurement)
+    assert isinstance(whole, Measurement)
+    assert (stopped.stopped, len(stopped.history)) == (True, 1)
+    assert (whole.key, whole.stopped, len(whole.history)) == ("second", False, 3)
+    assert whole.path == "group of 2"
 
 
 def test_a_failure_travels_with_its_reason(watched: Watched) -> None:
@@ -177,7 +196,9 @@ def test_ctrl_c_in_the_terminal_reaches_no_worker(watched: Watched) -> None:
 def test_a_killed_worker_is_replaced_and_its_training_goes_on(watched: Watched) -> None:
     watched.wait_for_idle(1)
     watched.pool.submit(work_of("killed", epochs=400))
-    watched.epoch("killed", 3)
+    checkpoint = watched.folder / "checkpoints" / "killed.ckpt"
+    # Small networks are not saved after every epoch.
+    watched.wait_for(lambda event: isinstance(event, EpochDone) and checkpoint.exists())
     pid = watched.pid_of("killed")
     os.kill(pid, signal.SIGKILL)
     lost = watched.lost("killed")
@@ -188,15 +209,40 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(watched: Watched) 
     # Another worker takes it up after the last epoch that is safe.
     watched.wait_for_idle(1)
     watched.pool.submit(work_of("killed", epochs=400, supervised=True))
-    event = watched.wait_for(
-        lambda e: isinstance(e, EpochDone) and e.key == "killed" and e.metrics.epoch >= 4
-    )
     watched.pool.answer("killed", Verdict.STOP)
     outcome = watched.outcome("killed")
     assert isinstance(outcome, Measurement)
-    assert outcome.resumed_from_epoch >= 3
-    assert isinstance(event, EpochDone)
+    assert 1 <= outcome.resumed_from_epoch == len(outcome.history) - 1
     assert [e.epoch for e in outcome.history] == list(range(1, len(outcome.history) + 1))
+
+
+def test_whole_group_is_lost_with_its_worker(watched: Watched) -> None:
+    watched.wait_for_idle(1)
+    watched.pool.submit(work_of("left", "right", epochs=10_000))
+    watched.epoch("right", 1)
+    os.kill(watched.pid_of("right"), signal.SIGKILL)
+    assert watched.lost("left").keys == ("left", "right")
+
+
+def test_worker_that_replaces_another_does_not_measure_groups_again(tmp_path: Path) -> None:
+    slots = [Slot(index=1, device="cpu", label="cpu")]
+    groups = GroupPlan(size=None, why="", specs=(SPEC,) * 4, recipe=work_of("x").recipe)
+    pool = LocalPool(slots, "digits", tmp_path, tmp_path, groups=groups)
+    watched = Watched(pool, tmp_path)
+    assert (pool.num_workers, pool.num_idle, pool.group_size) == (1, 0, 1)
+    pool.start()
+    try:
+        first = watched.wait_for(lambda event: isinstance(event, Ready))
+        assert isinstance(first, Ready)
+        assert first.group_seconds[1] > 0
+        assert first.group_why
+        assert pool.group_size == first.group_size >= 1
+        os.kill(first.pid, signal.SIGKILL)
+        second = watched.wait_for(lambda event: isinstance(event, Ready) and event != first)
+        assert isinstance(second, Ready)
+        assert (second.group_size, second.group_seconds) == (first.group_size, {})
+    finally:
+        pool.close()
 
 
 def test_work_given_to_a_dead_worker_comes_back_as_lost(watched: Watched) -> None:
@@ -215,7 +261,7 @@ def test_what_ends_a_worker_from_within_is_told(watched: Watched) -> None:
     for pid in watched.pids:
         # A checkpoint cannot be written, as on a full disk.
         (watched.folder / "checkpoints" / f"unsaved.{pid}.tmp").mkdir(parents=True)
-    watched.pool.submit(work_of("unsaved"))
+    watched.pool.submit(work_of("unsaved", epochs=400))
     message = watched.lost("unsaved").message
     assert "ended with exit status 1 (IsADirectoryError: [Errno 21]" in message
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from nas.messages import EpochDone, Lost, Ready, Work, WorkDone
@@ -23,6 +25,8 @@ class Script:
     def __init__(self, *batches: list[Event], num_idle: int = 1) -> None:
         self.batches = list(batches)
         self.num_idle = num_idle
+        self.num_workers = num_idle
+        self.group_size = 1
         self.calls: list[str] = []
 
     def start(self) -> None:
@@ -59,25 +63,28 @@ class Keys:
     def is_finished(self) -> bool:
         return not self.left and not self.open
 
-    def next(self) -> Work | None:
-        if not self.left:
-            return None
-        key = self.left.pop(0)
-        self.open.add(key)
-        return Work(candidates=[candidate(key)], recipe={})
+    @property
+    def num_ready(self) -> int:
+        return len(self.left)
+
+    def next(self, most: int = 1) -> Work | None:
+        keys, self.left = self.left[:most], self.left[most:]
+        self.open.update(keys)
+        return Work(candidates=[candidate(key) for key in keys], recipe={}) if keys else None
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
         self.calls.append(f"epoch {key} {metrics.epoch}")
         return self.verdict
 
-    def done(self, key: str, outcome: Measurement | Failure) -> None:
-        self.calls.append(f"done {key}")
-        self.open.remove(key)
+    def done(self, outcomes: Sequence[Measurement | Failure]) -> None:
+        keys = [outcome.key for outcome in outcomes]
+        self.calls.append(f"done {' '.join(keys)}")
+        self.open.difference_update(keys)
 
-    def lost(self, key: str, message: str) -> None:
-        self.calls.append(f"lost {key} {message}")
-        self.open.remove(key)
-        self.left.append(key)
+    def lost(self, keys: Sequence[str], message: str) -> None:
+        self.calls.append(f"lost {' '.join(keys)} {message}")
+        self.open.difference_update(keys)
+        self.left.extend(keys)
 
 
 def done(*keys: str) -> WorkDone:
@@ -168,3 +175,47 @@ def test_workers_are_ended_whatever_happens(error: type[BaseException], where: s
     with pytest.raises(error):
         Owner(pool, [Keys("a")], fail).run()
     assert pool.calls[-1] == "close"
+
+
+def test_group_goes_to_one_worker_and_comes_back_as_one() -> None:
+    feed, other = Keys("a", "b", "c", "d"), Keys("x")
+    pool = Script(
+        [epoch("a"), epoch("b"), epoch("c")],
+        [done("b", "a"), Lost(keys=("c", "d"), message="gone")],
+        [done("c"), done("d")],
+        [done("x")],
+        num_idle=2,
+    )
+    pool.group_size = 3
+    original = pool.events
+
+    def free(timeout_s: float) -> list[Event]:
+        found = original(timeout_s)
+        pool.num_idle += sum(not isinstance(event, EpochDone) for event in found)
+        return found
+
+    pool.events = free  # type: ignore[method-assign]
+    Owner(pool, [feed, other]).run()
+    submitted = [call for call in pool.calls if call.startswith("submit")]
+    assert submitted[:2] == ["submit a b", "submit c d"]
+    assert feed.calls[3:] == ["done b a", "lost c d gone", "done c", "done d"]
+
+
+def test_idle_worker_gets_its_share_of_what_is_left() -> None:
+    feed = Keys(*"abcdefghij")
+    half_done: list[Event] = [EpochDone(key=key, metrics=make_epoch(1, 0.5)) for key in "abcde"]
+    pool = Script([], half_done, [done(*"fghij")], [done(*"abcde")], num_idle=2)
+    pool.group_size = 8
+    Owner(pool, [feed]).run()
+    # What the first worker was given counts when the second gets its own.
+    assert [call for call in pool.calls if call.startswith("submit")] == [
+        "submit a b c d e",
+        "submit f g h i j",
+    ]
+
+
+def test_ready_workers_are_told_of() -> None:
+    ready = Ready(pid=1, device="cpu", setup_seconds=1.0, group_size=4)
+    seen: list[Ready] = []
+    Owner(Script([ready], [done("a")]), [Keys("a")], on_ready=seen.append).run()
+    assert seen == [ready]

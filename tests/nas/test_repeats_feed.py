@@ -19,7 +19,8 @@ from nas.repeats_feed import (
 from nas.running import TrialsInTraining
 from nas.trials import Source, State
 from search_spaces.spec import ArchitectureSpec, Kind
-from tests.nas.fake_pool import FakePool, open_tiny, search, take_trials, tiny_config
+from tests.nas.fake_pool import FakePool, open_tiny, rates_of, search, take_trials, tiny_config
+from trainer.measurement import Candidate
 
 CONFIG = tiny_config(trials=4)
 SPACE = CONFIG.make_space()
@@ -133,7 +134,7 @@ def test_a_lost_repeat_keeps_its_feed_unfinished_until_it_has_ended(tmp_path: Pa
     feed = feed_of(trials, Source.ANCHOR, ANCHORS[:1])
     work = feed.next()
     assert work is not None
-    feed.lost(work.keys[0], "gone")
+    feed.lost(work.keys, "gone")
     assert not feed.is_finished
     pool = FakePool()
     Owner(pool, [feed]).run()
@@ -308,14 +309,14 @@ class TestRecipeRanges:
         trials = search(tmp_path, self.CONFIG).trials.ended[:2]
         pool = self.trained(tmp_path, Source.FINALIST, plan_finalists(trials, 2))
         rates = [trial.lr for trial in trials for _ in range(2)]
-        assert [work.recipe["lr"] for work in pool.works] == rates
+        assert list(rates_of(pool).values()) == rates
         assert len(set(rates)) == 2
         again = self.trained(tmp_path, Source.FINALIST, plan_finalists(trials, 2))
         assert again.works == []
         # The same architecture by another recipe is another training.
         other = [replace(trials[0], number=99, lr=0.2)]
         more = self.trained(tmp_path, Source.FINALIST, plan_finalists(other, 2))
-        assert [work.recipe["lr"] for work in more.works] == [0.2] * 2
+        assert list(rates_of(more).values()) == [0.2] * 2
 
     def test_anchors_are_trained_by_the_reference_and_the_rival_by_the_winners(
         self, tmp_path: Path
@@ -326,7 +327,7 @@ class TestRecipeRanges:
         rivals = plan_equal_depth(SPACE, winner, 2, recipe, values)
         assert {rival.name for rival in rivals} == {"identity-14 lr=0.05"}
         pool = self.trained(tmp_path, Source.ANCHOR, [*ANCHORS, *rivals])
-        rates = [work.recipe["lr"] for work in pool.works]
+        rates = list(rates_of(pool).values())
         assert rates == [recipe.lr] * len(ANCHORS) + [0.05] * 2
 
     def test_rival_by_the_reference_is_the_anchor(self) -> None:
@@ -334,3 +335,48 @@ class TestRecipeRanges:
         winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION)
         rivals = plan_equal_depth(SPACE, winner, 2, recipe, {"lr": recipe.lr})
         assert {rival.name for rival in rivals} == {"identity-14"}
+
+
+class TestGroups:
+    def test_seeds_train_together_and_are_spread_over_the_workers(self, tmp_path: Path) -> None:
+        planned = finalists(tmp_path, seeds=5)
+        trials = open_repeats(tmp_path)
+        pool = FakePool(group_size=8)
+        Owner(pool, [feed_of(trials, Source.FINALIST, planned)]).run()
+        assert [len(work.candidates) for work in pool.works] == [5, 5]
+        assert [r.state for r in trials.ended] == [State.COMPLETE] * 10
+        assert {(r.of_trial, r.replicate) for r in trials.ended} == {
+            (p.of_trial, p.replicate) for p in planned
+        }
+
+    def test_those_that_are_tested_are_not_with_others(self, tmp_path: Path) -> None:
+        trials = open_repeats(tmp_path)
+        pool = FakePool(group_size=8, num_workers=1)
+        Owner(pool, [feed_of(trials, Source.ANCHOR, ANCHORS)]).run()
+        assert [(len(work.candidates), work.test) for work in pool.works] == [
+            (4, False),
+            (4, True),
+        ]
+        for work in pool.works:
+            assert {c.spec.is_full_identity for c in work.candidates} == {work.test}
+        assert len(trials.ended) == 8
+
+    def test_lost_group_is_trained_again_and_nothing_twice(self, tmp_path: Path) -> None:
+        trials = open_repeats(tmp_path)
+
+        def fate(candidate: Candidate, attempt: int) -> str:
+            return "lost" if (candidate.key, attempt) == ("repeat-0001", 1) else "done"
+
+        pool = FakePool(group_size=4, fate=fate)
+        Owner(pool, [feed_of(trials, Source.ANCHOR, ANCHORS)]).run()
+        assert [r.state for r in trials.ended] == [State.COMPLETE] * 8
+        assert sorted(r.attempts for r in trials.ended) == [1] * 4 + [2] * 4
+
+    def test_what_the_former_owner_began_goes_on_together(self, tmp_path: Path) -> None:
+        work = feed_of(open_repeats(tmp_path), Source.ANCHOR, ANCHORS).next(3)
+        assert work is not None
+        feed = feed_of(open_repeats(tmp_path), Source.ANCHOR, ANCHORS)
+        assert feed.num_ready == 8
+        again = feed.next(8)
+        assert again is not None
+        assert again.keys == work.keys

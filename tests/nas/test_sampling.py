@@ -10,7 +10,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.pruners import MedianPruner, NopPruner
-from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import NSGAIISampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.config import ClassPath, SearchConfig, make_config
@@ -24,6 +24,7 @@ from nas.sampling import (
     make_sampler,
     parameters_of,
 )
+from nas.tpe import LongTPESampler
 from search_spaces.complexity import complexity
 from search_spaces.errors import SpaceError
 from search_spaces.registry import make_space
@@ -173,7 +174,7 @@ def test_numbers_are_ranges_and_words_are_categories() -> None:
 
 class TestClasses:
     def test_words_and_class_paths(self) -> None:
-        assert isinstance(make_sampler("tpe", 0), TPESampler)
+        assert isinstance(make_sampler("tpe", 0), LongTPESampler)
         assert isinstance(make_sampler("random", 0), RandomSampler)
         path = ClassPath(
             class_path="optuna.samplers.NSGAIISampler", init_args={"population_size": 4}

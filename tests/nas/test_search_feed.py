@@ -24,6 +24,7 @@ from tests.nas.fake_pool import (
     make_measurement,
     open_feed,
     open_tiny,
+    rates_of,
     search,
     take_trials,
     tiny_config,
@@ -342,7 +343,7 @@ def test_only_trials_that_can_be_pruned_wait_for_answers(tmp_path: Path) -> None
     for work in pool.works:
         [candidate] = work.candidates
         adaptive = sources[int(candidate.key[-4:])] is Source.ADAPTIVE
-        assert work.supervised is adaptive
+        assert work.supervised == ([candidate.key] if adaptive else [])
         assert not work.test
         assert not work.keep_weights
 
@@ -612,7 +613,7 @@ class TestRecipeRanges:
                 assert 0.03 <= asked["recipe.lr"] <= 0.3
                 assert trial.distributions["recipe.lr"] == FloatDistribution(0.03, 0.3, log=True)
             assert not any(name.startswith("recipe.") for name in record.decisions)
-        rates = {work.keys[0]: work.recipe["lr"] for work in pool.works}
+        rates = rates_of(pool)
         assert rates == {f"trial-{r.number:04d}": r.lr for r in to_records(trials)}
         assert len(set(rates.values())) > 10
 
@@ -638,7 +639,7 @@ class TestRecipeRanges:
         begun = [r for r in records(tmp_path, config) if r.state is State.RUNNING]
         pool = FakePool()
         search(tmp_path, config, pool)
-        again = {work.keys[0]: work.recipe["lr"] for work in pool.works}
+        again = rates_of(pool)
         assert begun
         for record in begun:
             assert again[f"trial-{record.number:04d}"] == record.lr
@@ -679,7 +680,7 @@ class TestMeasuredLatency:
                 num_pauses += 1
                 continue
             [candidate] = work.candidates
-            feed.done(candidate.key, make_measurement(candidate))
+            feed.done([make_measurement(candidate)])
         return [(r.number, r.source, r.spec_id, r.seed) for r in feed.ended], num_pauses
 
     def test_owner_is_never_held_up_and_trains_the_same(self, tmp_path: Path) -> None:
@@ -709,3 +710,158 @@ class TestMeasuredLatency:
         assert feed.has_design
         assert now[0] < TURN_SECONDS + 1
         assert not feed.is_design_given_up
+
+
+def sizes(pool: FakePool) -> list[int]:
+    return [len(work.candidates) for work in pool.works]
+
+
+class TestGroups:
+    @pytest.mark.parametrize(("trials", "expected"), [(8, [4, 4]), (5, [3, 2]), (2, [1, 1])])
+    def test_few_trials_are_spread_over_all_workers(
+        self, tmp_path: Path, trials: int, expected: list[int]
+    ) -> None:
+        config = tiny_config(trials=trials)
+        pool = FakePool(num_workers=2, group_size=8)
+        search(tmp_path, config, pool)
+        assert sizes(pool) == expected
+        assert [r.state for r in records(tmp_path, config)] == [State.COMPLETE] * trials
+
+    def test_groups_are_full_until_the_last_ones(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=37)
+        pool = FakePool(num_workers=2, group_size=8)
+        search(tmp_path, config, pool)
+        assert sizes(pool)[:3] == [8, 8, 8]
+        assert sum(sizes(pool)) == 37
+        assert min(sizes(pool)) > 1
+        found = records(tmp_path, config)
+        assert [r.state for r in found] == [State.COMPLETE] * 37
+        assert len({r.spec_id for r in found}) == 37
+        assert sum(r.source is Source.RANDOMISED for r in found) == 18
+
+    def test_the_same_seed_proposes_the_same_groups(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=24)
+        found = [
+            search(tmp_path / name, config, FakePool(group_size=4)).trials.ended for name in "ab"
+        ]
+        first, second = ([(r.spec_id, r.seed) for r in ended] for ended in found)
+        assert first == second
+
+    def test_only_networks_of_one_width_plan_are_together(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=40, goal="best", space={"width": [2, 3, 4]})
+        pool = FakePool(num_workers=2, group_size=4)
+        feed = search(tmp_path, config, pool)
+        for work in pool.works:
+            assert len({c.spec.stem_width for c in work.candidates}) == 1
+        # What does not fit waits for the next worker, so that groups are full all the same.
+        assert sizes(pool).count(4) >= 6
+        assert [r.state for r in records(tmp_path, config)] == [State.COMPLETE] * 40
+        assert feed.num_ready == 0
+
+    def test_a_space_is_exhausted_in_groups_without_training_anything_twice(
+        self, tmp_path: Path
+    ) -> None:
+        config = tiny_config(trials=12, space=ONE_STAGE)
+        search(tmp_path, config, FakePool(group_size=5))
+        assert len({trial.spec_id for trial in records(tmp_path, config)}) == 12
+
+    def test_each_has_its_own_recipe(self, tmp_path: Path) -> None:
+        config = changed(tiny_config(trials=24), recipe={"lr": LR})
+        pool = FakePool(group_size=8)
+        search(tmp_path, config, pool)
+        rates = rates_of(pool)
+        assert rates == {f"trial-{r.number:04d}": r.lr for r in records(tmp_path, config)}
+        assert len(set(rates.values())) == 13
+        for work in pool.works:
+            assert work.recipe["lr"] == config.recipe.lr
+
+    def test_adaptive_members_alone_are_pruned(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=40, epochs=4, pruner=PRUNER, sampler="random")
+        pool = FakePool(epochs=4, group_size=6)
+        search(tmp_path, config, pool)
+        found = records(tmp_path, config)
+        assert {r.source for r in found if r.state is State.PRUNED} == {Source.ADAPTIVE}
+        assert len(counted(found)) == 40
+        sources = {f"trial-{r.number:04d}": r.source for r in found}
+        kinds = [{sources[key] for key in work.keys} for work in pool.works]
+        assert {Source.ADAPTIVE, Source.RANDOMISED} in kinds
+        for work in pool.works:
+            adaptive = [key for key in work.keys if sources[key] is Source.ADAPTIVE]
+            assert work.supervised == adaptive
+
+    def test_lost_group_goes_on_together_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=12)
+
+        def fate(candidate: Candidate, attempt: int) -> str:
+            return "lost" if (candidate.key, attempt) == ("trial-0005", 1) else "done"
+
+        pool = FakePool(group_size=4, fate=fate)
+        search(tmp_path, config, pool)
+        found = records(tmp_path, config)
+        assert [r.state for r in found] == [State.COMPLETE] * 12
+        again = [r.number for r in found if r.attempts == 2]
+        assert len(again) == 4
+        assert tuple(f"trial-{n:04d}" for n in again) in [work.keys for work in pool.works[2:]]
+
+    def test_network_that_kills_its_worker_fails_alone(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=12)
+        pool = FakePool(
+            group_size=4, fate=lambda c, _: "lost" if c.key == "trial-0002" else "done"
+        )
+        search(tmp_path, config, pool)
+        found = records(tmp_path, config)
+        assert [r.number for r in found if r.state is State.FAILED] == [2]
+        assert len(counted(found)) == 12
+        assert ("trial-0002",) in [work.keys for work in pool.works]
+
+    def test_next_owner_takes_up_the_groups_of_the_former_one(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=16)
+        feed = open_feed(tmp_path, config)
+        run_until(feed, FakePool(group_size=4), 4)
+        running = [r for r in records(tmp_path, config) if r.state is State.RUNNING]
+        assert len(running) >= 4
+        pool = FakePool(group_size=4)
+        search(tmp_path, config, pool)
+        assert set(pool.works[0].keys) <= {f"trial-{r.number:04d}" for r in running}
+        assert sizes(pool)[0] > 1
+        assert [r.state for r in records(tmp_path, config)] == [State.COMPLETE] * 16
+
+    def test_group_ends_in_one_write_before_anybody_hears_of_it(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=4)
+        seen: list[int] = []
+
+        def look(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            on_disk = records(tmp_path, config)
+            seen.append(sum(r.state is State.COMPLETE for r in on_disk))
+
+        pool = FakePool(num_workers=1, group_size=4)
+        search(tmp_path, config, pool, callbacks=(look,))
+        assert sizes(pool) == [4]
+        assert seen == [4] * 4
+
+    def test_enqueued_trials_fill_the_group_first(self, tmp_path: Path) -> None:
+        config = tiny_config(trials=4)
+        study = load(tmp_path, config)
+        for depth in (1, 2, 9):
+            study.enqueue_trial({"depth.stage1": depth})
+        pool = FakePool(num_workers=1, group_size=4)
+        search(tmp_path, config, pool)
+        found = records(tmp_path, config)
+        assert [r.state for r in found[:3]] == [State.COMPLETE, State.COMPLETE, State.FAILED]
+        assert pool.works[0].keys == ("trial-0000", "trial-0001", "trial-0003", "trial-0004")
+
+    def test_where_time_is_over_the_group_is_what_there_is(self, tmp_path: Path) -> None:
+        now = [0.0]
+
+        def slow(spec: ArchitectureSpec) -> float:
+            now[0] += 0.9
+            return 1.0
+
+        config = changed(tiny_config(trials=8), constraints={"max_latency_ms": 2.0})
+        study = open_tiny(tmp_path, config)
+        limits = Limits(config.constraints, slow, clock=lambda: now[0])
+        feed = SearchFeed(config, study.space, take_trials(study), limits=limits)
+        work = feed.next(8)
+        assert work is not None
+        assert 1 <= len(work.candidates) < 8
+        assert now[0] < TURN_SECONDS + 1

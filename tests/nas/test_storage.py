@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -14,11 +13,9 @@ from optuna.storages.journal import JournalFileBackend
 
 from nas.errors import ConfigError, RunFolderError, StorageError
 from nas.storage import (
-    check_journal,
     check_journal_is_there,
     folder_lock,
     journal_path,
-    mend_journal,
     open_storage,
     storage_lock,
     without_password,
@@ -109,131 +106,6 @@ def test_reading_a_journal_leaves_it_and_its_folder_alone(tmp_path: Path) -> Non
     assert len(optuna.load_study(study_name="digits", storage=storage).trials) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["journal.log"]
     assert (tmp_path / "journal.log").read_bytes() == before
-
-
-class TestDamagedJournal:
-    @pytest.mark.parametrize("cut", [1, 20])
-    def test_torn_last_line_is_read_over(self, tmp_path: Path, cut: int) -> None:
-        path = journal_with(tmp_path / "journal.log", 3)
-        path.write_bytes(path.read_bytes()[:-cut])
-        storage = open_storage("journal", tmp_path, create=False)
-        study = optuna.load_study(study_name="digits", storage=storage)
-        assert len(study.trials) == 2
-
-    def test_torn_last_line_is_cut_off_by_the_owner(self, tmp_path: Path) -> None:
-        path = journal_with(tmp_path / "journal.log", 3)
-        lines = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join(lines)[:-20])
-        assert mend_journal(path)
-        assert path.read_bytes() == b"".join(lines[:-1])
-        study = optuna.load_study(
-            study_name="digits", storage=open_storage("journal", tmp_path, create=True)
-        )
-        study.add_trial(optuna.trial.create_trial(value=9.0))
-        check_journal(path)
-        assert [trial.value for trial in study.trials] == [0.0, 1.0, 9.0]
-
-    def test_whole_and_missing_journals_need_no_mending(self, tmp_path: Path) -> None:
-        path = journal_with(tmp_path / "journal.log", 1)
-        before = path.read_bytes()
-        assert not mend_journal(path)
-        assert path.read_bytes() == before
-        assert not mend_journal(tmp_path / "none.log")
-        (tmp_path / "empty.log").touch()
-        assert not mend_journal(tmp_path / "empty.log")
-
-    @pytest.mark.parametrize("damage", [b'{"op_co', b"\x00\xff\x00", b"[1]", b'"op_code"', b"{}"])
-    def test_damaged_line_is_named_and_nothing_is_changed(
-        self, tmp_path: Path, damage: bytes
-    ) -> None:
-        path = journal_with(tmp_path / "journal.log", 3)
-        lines = path.read_bytes().splitlines(keepends=True)
-        lines[2] = damage + b"\n"
-        path.write_bytes(b"".join(lines))
-        before = path.read_bytes()
-        with pytest.raises(StorageError, match=r"Line 3 of .*journal\.log .* first 2 lines alone"):
-            open_storage("journal", tmp_path)
-        assert path.read_bytes() == before
-
-    def test_lines_before_the_damage_open_again(self, tmp_path: Path) -> None:
-        path = journal_with(tmp_path / "journal.log", 3)
-        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-        storage = open_storage("journal", tmp_path)
-        assert len(optuna.load_study(study_name="digits", storage=storage).trials) == 2
-
-    def test_journal_of_other_operations_is_refused(self, tmp_path: Path) -> None:
-        operation = {"op_code": 0, "worker_id": "a"}
-        (tmp_path / "journal.log").write_text(json.dumps(operation) + "\n")
-        with pytest.raises(StorageError, match=r"cannot be replayed .KeyError: 'study_name'"):
-            open_storage("journal", tmp_path)
-
-    def test_folder_in_the_place_of_the_journal_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "journal.log").mkdir()
-        with pytest.raises(StorageError, match="can be read and written, got Is a directory"):
-            open_storage("journal", tmp_path)
-
-    def test_missing_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(StorageError, match="read and written, got No such file or directory"):
-            open_storage(str(tmp_path / "none" / "study.log"), tmp_path)
-
-
-def test_lock_left_by_a_killed_writer_is_released(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nas.storage._LOCK_GRACE_SECONDS", 3)
-    # A relative path, as runs/ is: the lock is a link to the journal and must not dangle.
-    monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
-    storage = open_storage("journal", Path("runs"))
-    study = optuna.create_study(storage=storage, study_name="digits")
-    (tmp_path / "runs/journal.log.lock").symlink_to(tmp_path / "runs/journal.log")
-    optuna.logging.disable_default_handler()
-    start = time.monotonic()
-    study.add_trial(optuna.trial.create_trial(value=1.0))
-    optuna.logging.enable_default_handler()
-    assert 2 < time.monotonic() - start < 15
-    assert not (tmp_path / "runs/journal.log.lock").is_symlink()
-    assert len(study.trials) == 1
-
-
-def test_lock_that_optuna_takes_points_to_the_journal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    targets: list[str] = []
-    monkeypatch.setattr(os, "symlink", lambda target, link: targets.append(target))
-    monkeypatch.setattr(
-        "optuna.storages.journal.JournalFileSymlinkLock.release", lambda self: None
-    )
-    optuna.create_study(storage=open_storage("journal", Path()), study_name="digits")
-    assert set(targets) == {str(tmp_path / "journal.log")}
-
-
-def test_full_disk_stops_a_write_and_loses_nothing(tmp_path: Path) -> None:
-    script = (
-        "import resource, signal, sys\n"
-        "import optuna\n"
-        "from pathlib import Path\n"
-        "from nas.storage import open_storage\n"
-        "study = optuna.create_study(storage=open_storage('journal', Path(sys.argv[1])))\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
-        "try:\n"
-        "    for value in range(100):\n"
-        "        study.add_trial(optuna.trial.create_trial(value=float(value)))\n"
-        "except OSError as error:\n"
-        "    print(value)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    kept = int(done.stdout)
-    assert kept > 0
-    mend_journal(tmp_path / "journal.log")
-    [study] = open_storage("journal", tmp_path).get_all_studies()
-    storage = open_storage("journal", tmp_path)
-    assert len(storage.get_all_trials(study._study_id)) == kept
-    assert not (tmp_path / "journal.log.lock").is_symlink()
 
 
 class TestFolderLock:

@@ -16,6 +16,8 @@ from nas.design_queue import DesignQueue
 from nas.devices import Slot
 from nas.display import Answers
 from nas.errors import ConfigError, ExportError
+from nas.messages import Ready
+from nas.pool import Event
 from nas.repeats_feed import RepeatsFeed, plan_finalists
 from nas.results import Results
 from nas.run import open_run
@@ -414,6 +416,55 @@ def test_limits_without_a_design_row_leave_one_plain_sentence_for_the_map(tmp_pa
     assert "no trial has source=randomised" not in said
     assert set(warnings(tmp_path)) & {"W_TPE_ONLY", "W_CONSTRAINED"} == {"W_TPE_ONLY"}
     assert "constraints leave no network of the design" in warnings(tmp_path)["W_TPE_ONLY"]
+
+
+class Telling(FakePool):
+    """Workers that say how many candidates at once they train."""
+
+    def __init__(self, ready: Ready) -> None:
+        super().__init__(group_size=ready.group_size)
+        self.left: list[Event] = [ready, ready]
+
+    def events(self, timeout_s: float) -> list[Event]:
+        told, self.left = self.left, []
+        return told or super().events(timeout_s)
+
+
+class TestGroups:
+    def run(self, folder: Path, **fields: Any) -> tuple[FakePool, str]:
+        ready = Ready(pid=1, device="cpu", setup_seconds=1.0, **fields)
+        stream, pool = io.StringIO(), Telling(ready)
+        study = open_tiny(folder, tiny_config(trials=12))
+        RunFolder(folder).write_config(study.config)
+        RunFolder(folder).write_environment(["cpu", "cpu"])
+        options = SearchOptions(with_export=False, stream=stream)
+        StudyRun(study, SLOTS, options, make_pool=lambda study, slots: pool).run()
+        return pool, stream.getvalue()
+
+    def test_size_of_groups_is_said_once_and_kept(self, tmp_path: Path) -> None:
+        seconds = {1: 0.02, 2: 0.015, 4: 0.01}
+        pool, said = self.run(
+            tmp_path, group_size=4, group_seconds=seconds, group_why="8 gain nothing more"
+        )
+        line = (
+            "groups   up to 4 candidates per worker train as one network (4: 0.50 of the time of "
+            "training alone)\n"
+        )
+        assert said.count("groups   ") == said.count(line) == 1
+        timing = json.loads((tmp_path / "logs" / "timing.json").read_text())
+        assert timing["groups"] == {
+            "size": 4,
+            "seconds_per_step": {"1": 0.02, "2": 0.015, "4": 0.01},
+            "why": "8 gain nothing more",
+        }
+        sizes = [len(work.candidates) for work in pool.works]
+        assert sizes[:4] == [4, 4, 2, 2]
+        assert max(sizes[4:]) == 2
+        assert sources(tmp_path) == {"randomised": 6, "adaptive": 6, "anchor": 8}
+
+    def test_why_candidates_train_alone_is_said(self, tmp_path: Path) -> None:
+        _, said = self.run(tmp_path, group_why="candidates train one by one: 2 gain nothing more")
+        assert "groups   none: candidates train one by one: 2 gain nothing more\n" in said
 
 
 class TestResume:

@@ -27,10 +27,12 @@ def test_a_supervised_epoch_waits_for_the_answer_to_it(
 ) -> None:
     answers: queue.Queue[Answer] = queue.Queue()
     progress = OwnerProgress(ends[0], answers)
-    progress.supervised = True
+    progress.supervised = frozenset({"a"})
     answers.put(Answer(key="other", verdict=Verdict.CONTINUE))
     answers.put(Answer(key="a", verdict=Verdict.STOP))
     assert progress.epoch_done("a", make_epoch(1, 0.5)) is Verdict.STOP
+    # Others of its group are not waited for.
+    assert progress.epoch_done("b", make_epoch(1, 0.5)) is Verdict.CONTINUE
 
 
 def test_the_first_message_must_be_the_setup(ends: tuple[Connection, Connection]) -> None:

@@ -17,7 +17,9 @@ WORKERS: list[dict[str, object]] = [{"pid": 7, "device": "cpu", "trials": ["tria
 class Pool:
     """A pool with one busy worker."""
 
+    num_workers = 2
     num_idle = 0
+    group_size = 1
 
     def describe(self) -> list[dict[str, object]]:
         return WORKERS

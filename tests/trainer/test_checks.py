@@ -48,3 +48,28 @@ def test_arguments_of_a_module_are_plain_and_its_own(
 ):
     with pytest.raises(UserError, match=message):
         train([candidate], recipe, digits, module_args=arguments)
+
+
+@pytest.mark.parametrize("field", ["momentum", "epochs", "nonsense"])
+def test_a_candidate_may_have_few_values_of_its_own(candidate, recipe, digits, field):
+    values = {"lr": 0.1, "weight_decay": 0.0, field: 1}
+    own = Candidate(key="a", spec=candidate.spec, seed=0, recipe_values=values)
+    with pytest.raises(
+        UserError, match=rf"of lr and weight_decay only, got '{field}' of candidate 'a'\. Put"
+    ):
+        train([own], recipe, digits)
+
+
+@pytest.mark.parametrize("pause_after", [0, -1])
+def test_a_pause_before_anything_is_trained_is_refused(
+    candidate, recipe, digits, store, pause_after
+):
+    with pytest.raises(UserError, match=f"at least 1 epoch, got pause_after={pause_after}"):
+        train([candidate], recipe, digits, checkpoints=store, pause_after=pause_after)
+
+
+def test_a_pause_without_a_store_is_refused(candidate, recipe, digits):
+    with pytest.raises(
+        UserError, match=r"got pause_after=1 and checkpoints=None\. Give checkpoints"
+    ):
+        train([candidate], recipe, digits, pause_after=1)

@@ -427,7 +427,9 @@ def test_a_failing_candidate_does_not_stop_the_others(
     assert 'raise ZeroDivisionError("no luck' in second.traceback
     assert [epoch.epoch for epoch in second.history] == [1]
     assert second.seconds > 0
-    assert results(third) == results(train_all([candidates[2]], recipe, digits, path="ordinary")[0])
+    assert results(third) == results(
+        train_all([candidates[2]], recipe, digits, path="ordinary")[0]
+    )
 
 
 def test_full_memory_is_a_failure_with_that_reason(candidate, recipe, digits):

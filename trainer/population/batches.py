@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from trainer.augmentation import Augmentation
 from trainer.loaders import SeededOrder
 
 BATCHES_PER_BLOCK = 32
@@ -14,10 +15,22 @@ Few enough that a signal is heard within seconds."""
 
 
 class EpochOrders:
-    """The orders of all members; what Lightning calls `sampler`, to tell it the epoch."""
+    """The orders of all members; what Lightning calls `sampler`, to tell it the epoch.
 
-    def __init__(self, num_images: int, seeds: Sequence[int]) -> None:
+    Args:
+        num_images: Images of the training split.
+        seeds: The members' seeds.
+        augmentation: How their images are changed at random.
+    """
+
+    def __init__(
+        self,
+        num_images: int,
+        seeds: Sequence[int],
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self._orders = [SeededOrder(num_images, seed) for seed in seeds]
+        self._augmentation = augmentation
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose orders are drawn next; the first is 0."""
@@ -25,14 +38,23 @@ class EpochOrders:
             order.set_epoch(epoch)
 
     def permutations(self) -> Tensor:
-        """Return each member's order of the images, (members, num_images), on the CPU."""
-        return torch.stack([order.permutation() for order in self._orders])
+        """Return each member's order of the images, (members, num_images), on the CPU.
+
+        Indices, or picks where images are augmented.
+        """
+        return torch.stack([self._drawn(order) for order in self._orders])
+
+    def _drawn(self, order: SeededOrder) -> Tensor:
+        indices = order.permutation()
+        if self._augmentation is None:
+            return indices
+        return self._augmentation.draw(indices, order.seed, order.epoch)
 
 
 class IndexBlocks:
     """Yields blocks (members, images) of indices; each member has the order of its own seed.
 
-    The mini-batches are those of `DeviceBatches`: the last, shorter one is kept unless it is a
+    Where images are augmented, the indices are picks, which say the image's form too. The mini-batches are those of `DeviceBatches`: the last, shorter one is kept unless it is a
     single image.
 
     Args:
@@ -40,12 +62,18 @@ class IndexBlocks:
         batch_size: Images per mini-batch.
         seeds: The members' seeds.
         device: Where the indices go.
+        augmentation: How images are changed at random.
     """
 
     def __init__(
-        self, num_images: int, batch_size: int, seeds: Sequence[int], device: torch.device
+        self,
+        num_images: int,
+        batch_size: int,
+        seeds: Sequence[int],
+        device: torch.device,
+        augmentation: Augmentation | None = None,
     ) -> None:
-        self.sampler = EpochOrders(num_images, seeds)
+        self.sampler = EpochOrders(num_images, seeds, augmentation)
         # Lightning asks what has a `sampler` for this one too.
         self.batch_sampler = None
         self._batch_size = batch_size

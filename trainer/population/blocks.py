@@ -82,12 +82,12 @@ class FusedShortcut(nn.Module):
         num_ends: int,
     ) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = _channels(shortcuts[0])
         self.shortcut = _fused_shortcut(stack, members, shortcuts)
         # Without a gate where all members have it, as where all the networks are ResNets.
         self.is_for_all = list(sources) == list(ends) == list(range(num_ends))
         self.register_buffer("positions", torch.tensor(sources), persistent=False)
         self.register_buffer("targets", torch.tensor(ends), persistent=False)
-        self.in_channels, self.out_channels = _channels(shortcuts[0])
 
     def takes_all(self, source: Tensor) -> bool:
         """Whether every member of the block has the skip, and no other is in its source."""

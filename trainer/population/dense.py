@@ -44,6 +44,9 @@ def dense_convolution(x: Tensor, weight: Tensor, members: int) -> Tensor:
     Returns:
         (N, members * C_out, 2, 2).
     """
+    if torch.is_autocast_enabled(x.device.type):
+        kind = torch.get_autocast_dtype(x.device.type)
+        x, weight = x.to(kind), weight.to(kind)
     return _Dense.apply(x, weight, members)  # pyright: ignore[reportReturnType]
 
 
@@ -69,10 +72,15 @@ def _rows(x: Tensor, members: int) -> Tensor:
 
 
 def _maps(rows: Tensor, members: int) -> Tensor:
-    """Undo `_rows`."""
-    count = rows.shape[1]
-    maps = rows.view(members, count, _PIXELS, -1).permute(1, 2, 0, 3)
-    return maps.reshape(count, SIDE, SIDE, -1).permute(0, 3, 1, 2)
+    """Undo `_rows`; the result is no view, so that what follows may write over it."""
+    count, channels = rows.shape[1], rows.shape[2] // _PIXELS
+    shape = (count, members * channels, SIDE, SIDE)
+    maps = torch.empty(
+        shape, dtype=rows.dtype, device=rows.device, memory_format=torch.channels_last
+    )
+    pixels = maps.permute(0, 2, 3, 1).view(count, _PIXELS, members, channels)
+    pixels.copy_(rows.view(members, count, _PIXELS, channels).permute(1, 2, 0, 3))
+    return maps
 
 
 class _Dense(Function):

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 
 import torch
 
 from search_spaces.resnet import build_candidate
 from search_spaces.spec import ArchitectureSpec
+from trainer.augmentation import Augmentation
 from trainer.checks import parse_device
 from trainer.datasets import ImageData
 from trainer.population.batches import IndexBlocks
@@ -16,6 +18,7 @@ from trainer.population.fusing import can_fuse
 from trainer.population.module import PopulationModule
 from trainer.population.network import FusedResNet
 from trainer.population.single import SingleNetwork
+from trainer.population.train_group import step_capture
 from trainer.recipe import Recipe
 from trainer.seeding import generator
 from trainer.setting import reason_of
@@ -109,19 +112,39 @@ def _training_step(
         SingleNetwork(networks[0], device) if len(specs) == 1 else FusedResNet(networks, device)
     )
     train = data.to(device).train
-    blocks = IndexBlocks(len(train.labels), recipe.batch_size, range(len(specs)), device)
+    blocks = IndexBlocks(
+        len(train.labels),
+        recipe.batch_size,
+        range(len(specs)),
+        device,
+        Augmentation.from_recipe(recipe, len(train.labels)),
+    )
     module = PopulationModule(
         network, [recipe] * len(specs), train, steps_per_epoch=blocks.num_batches
     )
     indices = next(iter(blocks))[:, : recipe.batch_size]
-    is_mixed = recipe.precision == "bf16-mixed"
+    # Nothing cached: a recorded step would take old weights from the cache.
+    number_format = torch.autocast(
+        device.type,
+        torch.bfloat16,
+        enabled=recipe.precision == "bf16-mixed",
+        cache_enabled=False,
+    )
+    capture = step_capture(specs, device, recipe.epochs * blocks.num_batches)
+    captured = None
+    if capture is not None:
+        with number_format:
+            captured = capture.step_for(module, indices)
 
     def step() -> None:
-        module.optimizer.zero_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
-            loss = module.losses(module.mini_batch(indices)).sum()
-        loss.backward()
-        module.optimizer.step()
+        if captured is not None:
+            module.optimizer.step(instead=partial(captured.run, indices))
+        else:
+            module.optimizer.zero_grad()
+            with number_format:
+                loss = module.losses(module.mini_batch(indices)).sum()
+            loss.backward()
+            module.optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 

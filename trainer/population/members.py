@@ -31,6 +31,8 @@ class Member:
     setup_seconds: float = 0.0
     last_saved: float = float("-inf")
     """Clock when its checkpoint was written last, s."""
+    told: int = 0
+    """Epochs that `Progress` was told of; more than it has after a group was given up."""
     tested: dict[str, float] = field(default_factory=dict[str, float])
     stopped: bool = False
     outcome: Measurement | Failure | None = None

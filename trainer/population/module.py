@@ -4,12 +4,15 @@ Shapes: N mini-batch, K classes; images of all members are (N, members * C, H, W
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from trainer.augmentation import Augmentation
 from trainer.datasets import Split
 from trainer.module import Batch, lr_factor
 from trainer.population.metrics import MemberMeans, accuracies, log_losses
@@ -17,6 +20,10 @@ from trainer.population.network import FusedResNet
 from trainer.population.optimizer import PopulationOptimizer
 from trainer.population.single import SingleNetwork
 from trainer.recipe import Recipe
+
+if TYPE_CHECKING:
+    # On a CPU nothing is captured, and the module is not loaded.
+    from trainer.population.capture import StepCapture
 
 
 class PopulationModule(pl.LightningModule):
@@ -31,6 +38,7 @@ class PopulationModule(pl.LightningModule):
         train: The training split, on the device.
         steps_per_epoch: Mini-batches of an epoch.
         steps_done: Mini-batches before a resume.
+        capture: Records the step of a whole mini-batch, to run it again from the record.
     """
 
     def __init__(
@@ -41,6 +49,7 @@ class PopulationModule(pl.LightningModule):
         *,
         steps_per_epoch: int,
         steps_done: int = 0,
+        capture: "StepCapture | None" = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -55,10 +64,17 @@ class PopulationModule(pl.LightningModule):
         self.val_accuracies = MemberMeans(self.num_members)
         self.measured: dict[str, list[float]] = {}
         """By name of the metric, each member's value of the last epoch or test."""
-        self._images = train.images.contiguous(memory_format=torch.channels_last)
+        self._images = train.images.permute(0, 2, 3, 1).contiguous()
         self._labels = train.labels
+        self._augmentation = Augmentation.from_recipe(self.recipe, len(train.labels))
+        self._capture = capture
         self._steps_per_epoch = steps_per_epoch
         self._steps_done = steps_done
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether whole mini-batches are trained on from a record."""
+        return self._capture is not None and self._capture.is_used
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set all gradients to zero; they keep their memory, which belongs to the vector."""
@@ -68,10 +84,14 @@ class PopulationModule(pl.LightningModule):
         """Gather each member's images (N, members * C, H, W) and labels (members, N).
 
         Args:
-            indices: (members, N).
+            indices: (members, N); picks where images are augmented.
         """
+        if self._augmentation is None:
+            images = self._images[indices]
+        else:
+            images, indices = self._augmentation.gather(self._images, indices)
         # (N, H, W, members, C) in memory: a member's channels side by side, channels last.
-        images = self._images.permute(0, 2, 3, 1)[indices].permute(1, 2, 3, 0, 4)
+        images = images.permute(1, 2, 3, 0, 4)
         return images.flatten(3).permute(0, 3, 1, 2), self._labels[indices]
 
     def losses(self, batch: Batch) -> Tensor:
@@ -89,13 +109,41 @@ class PopulationModule(pl.LightningModule):
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         for indices in batch.split(self.recipe.batch_size, dim=1):
-            optimizer.zero_grad()  # pyright: ignore[reportAttributeAccessIssue]
-            losses = self.losses(self.mini_batch(indices))
-            # Each member's loss has the gradient 1, so that no member scales another's.
-            self.manual_backward(losses.sum())
-            optimizer.step()  # pyright: ignore[reportAttributeAccessIssue]
+            losses = self._train(indices, optimizer)
             schedule.step()  # pyright: ignore[reportAttributeAccessIssue,reportOptionalMemberAccess,reportCallIssue]
-            self.train_losses.update(losses.detach(), indices.shape[1])
+            self.train_losses.update(losses, indices.shape[1])
+
+    def _train(self, indices: Tensor, optimizer: Any) -> Tensor:
+        """Take one step through Lightning's optimiser; return the losses, (members,)."""
+        if self._capture is not None and indices.shape[1] == self.recipe.batch_size:
+            captured = self._capture.step_for(self, indices)
+            if captured is not None:
+                optimizer.step(instead=partial(captured.run, indices))
+                return captured.losses
+        optimizer.zero_grad()
+        losses = self.losses(self.mini_batch(indices))
+        # Each member's loss has the gradient 1, so that no member scales another's.
+        self.manual_backward(losses.sum())
+        optimizer.step()
+        return losses.detach()
+
+    @torch.enable_grad()
+    def whole_step(self, indices: Tensor) -> Tensor:
+        """Take one step without Lightning, from the images to the weights; return the losses.
+
+        It can be recorded: nothing in it waits for the device or hangs on a Python number that
+        changes. The optimiser does not count it.
+        """
+        self.zero_grad()
+        losses = self.losses(self.mini_batch(indices))
+        losses.sum().backward()
+        self.optimizer.move_by_device_numbers()
+        return losses.detach()
+
+    def state_tensors(self) -> list[Tensor]:
+        """Return all that a step changes, as it lies on the device."""
+        buffers = [buffer for network in self.network.networks for buffer in network.buffers()]
+        return [self.network.parameter_vector.vector, *self.optimizer.moments.values(), *buffers]
 
     def on_train_epoch_end(self) -> None:
         """Read the epoch's mean losses; one look per epoch, as it waits for the device."""

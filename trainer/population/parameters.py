@@ -14,6 +14,10 @@ class Stacked:
     """
 
     value: Tensor
+    flat_gradient: Tensor
+    """The gradient's memory, (members, weights of one)."""
+    owners: Tensor
+    """Numbers of the members, (members,), int64, on the device."""
 
     def __init__(self, members: Sequence[int], parameters: Sequence[nn.Parameter]) -> None:
         self.members = tuple(members)
@@ -69,6 +73,8 @@ class ParameterVector:
             part = slice(offset, offset + count * size)
             stacked.value = _shaped(values[part], first, count).requires_grad_()
             stacked.value.grad = _shaped(gradients[part], first, count)
+            stacked.flat_gradient = gradients[part].view(count, size)
+            stacked.owners = torch.tensor(stacked.members, device=device)
             offset += count * size
 
     def zero_grad(self) -> None:
@@ -99,24 +105,20 @@ class ParameterVector:
             found.append(_shaped(vector[start : start + size], parameter, 1))
         return found
 
+    # What follows is part of every step: it makes no tensor from Python numbers, which would have to
+    # be copied to the device.
+
     def member_norms(self) -> Tensor:
         """Return the L2 norm of all gradients of each member, (members,)."""
         squares = self.vector.new_zeros(self.num_members)
         for stacked in self._stacks:
-            index = torch.tensor(stacked.members, device=squares.device)
-            squares.index_add_(0, index, stacked.gradient_norms.square())
+            squares.index_add_(0, stacked.owners, stacked.flat_gradient.square().sum(1))
         return squares.sqrt()
 
     def scale_gradients(self, factors: Tensor) -> None:
         """Multiply each member's gradients by its factor, (members,)."""
         for stacked in self._stacks:
-            gradient = stacked.value.grad
-            if gradient is None:
-                continue
-            for member, part in zip(
-                stacked.members, gradient.chunk(len(stacked.members)), strict=True
-            ):
-                part.mul_(factors[member])
+            stacked.flat_gradient.mul_(factors.index_select(0, stacked.owners).unsqueeze(1))
 
 
 def _shaped(part: Tensor, like: Tensor, count: int) -> Tensor:

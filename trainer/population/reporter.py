@@ -100,12 +100,15 @@ class GroupReporter(Checkpoint):
 
     def _report(self, index: int, member: Member, module: PopulationModule, steps: int) -> None:
         epoch = member.history[-1]
-        pauses = self._setting.pauses_at(epoch.epoch)
+        pauses = self._setting.is_paused_at(epoch.epoch)
         try:
             was_due = pauses or self._is_due(member)
             if was_due:
                 self._save(index, member, module, steps)
-            verdict = self._setting.progress.epoch_done(member.key, epoch)
+            verdict = Verdict.CONTINUE
+            if epoch.epoch > member.told:
+                verdict = self._setting.progress.epoch_done(member.key, epoch)
+                member.told = epoch.epoch
             if verdict is Verdict.STOP and not was_due:
                 self._save(index, member, module, steps)
         except Exception as error:

@@ -2,19 +2,24 @@
 
 import gc
 import logging
+import math
 import time
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 import torch
 
+from search_spaces.spec import ArchitectureSpec
+from trainer.augmentation import Augmentation
 from trainer.compact import split_like
 from trainer.datasets import Split
 from trainer.evidence import gradient_norms
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.measurement import Candidate, Failure, Measurement
 from trainer.population.batches import IndexBlocks
+from trainer.population.fusing import fuse_key
 from trainer.population.members import Member, new_member
 from trainer.population.metrics import log_losses
 from trainer.population.module import PopulationModule
@@ -23,6 +28,9 @@ from trainer.population.reporter import GroupReporter, snapshot
 from trainer.population.single import SingleNetwork
 from trainer.seeding import child_seed
 from trainer.setting import Setting, fit, new_trainer, reason_of, start_at
+
+if TYPE_CHECKING:
+    from trainer.population.capture import StepCapture
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +77,7 @@ def _train_together(
             for member in going:
                 if member.outcome is None and (member.stopped or segment.is_over):
                     setting.keep(member.key, member.network)
-                    member.measure(setting, path)
+                    member.measure(setting, path + segment.form)
             going = [member for member in going if member.outcome is None]
             continue
         # Only now: the traceback's frames held the network until the handler was left.
@@ -93,6 +101,8 @@ def _halved(
     outcomes: dict[str, Measurement | Failure] = {}
     for part in (members[:half], members[half:]):
         fresh = [new_member(member.candidate, setting) for member in part]
+        for member, former in zip(fresh, part, strict=True):
+            member.told = former.told
         by_epoch: dict[int, list[Member]] = {}
         for member in fresh:
             by_epoch.setdefault(len(member.history), []).append(member)
@@ -112,6 +122,26 @@ def _free(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+def step_capture(
+    specs: Sequence[ArchitectureSpec], device: torch.device, steps_left: int
+) -> "StepCapture | None":
+    """Return what records a group's step; None where nothing can, or it would not pay.
+
+    A block of the user's own may do what a record leaves out, such as counting in Python.
+
+    Args:
+        specs: The members' architectures.
+        device: Where they are trained.
+        steps_left: Mini-batches that they are going to be trained on.
+    """
+    if device.type != "cuda" or any(fuse_key(spec) is None for spec in specs):
+        return None
+    # Imported here: a CPU has no use for it.
+    from trainer.population.capture import LEAST_STEPS, CudaGraphs, StepCapture
+
+    return StepCapture(CudaGraphs(device)) if steps_left >= LEAST_STEPS else None
+
+
 class _Segment:
     """One `Trainer.fit`: from the members' present epoch until they end or one of them leaves."""
 
@@ -119,12 +149,19 @@ class _Segment:
         self.members = members
         self.setting = setting
         self.reporter = GroupReporter(members, setting)
+        self.form = ""
+        """What the measurements' `path` says of how the steps were taken."""
 
     @property
     def is_over(self) -> bool:
         """Whether the last epoch is done."""
         done = max(len(member.history) for member in self.members)
         return done >= self.setting.recipe.epochs
+
+    @property
+    def _epochs_left(self) -> int:
+        last = min(self.setting.recipe.epochs, self.setting.pause_after or math.inf)
+        return int(last) - len(self.members[0].history)
 
     def run(self) -> None:
         """Train; afterwards the members' networks and records are up to date."""
@@ -139,8 +176,12 @@ class _Segment:
             self._look_at_gradients(module, blocks)
         trainer = new_trainer(setting, self.reporter, clip_norm=None)
         start_at(trainer, epochs, module.optimizer.steps)
-        if epochs < setting.recipe.epochs:
+        if setting.is_paused_at(epochs):
+            for member in members:
+                member.stopped = True
+        elif epochs < setting.recipe.epochs:
             fit(trainer, module, blocks, DeviceBatches(data.val, EVAL_BATCH_SIZE))
+            self.form = ", CUDA graph" if module.is_captured else ""
         module.network.count_batches(module.optimizer.steps)
         ended = [m for m in members if m.outcome is None and (m.stopped or self.is_over)]
         if setting.test and ended:
@@ -164,6 +205,7 @@ class _Segment:
             setting.recipe.batch_size,
             [member.candidate.seed for member in members],
             setting.device,
+            Augmentation.from_recipe(setting.recipe, len(train.labels)),
         )
         module = PopulationModule(
             network,
@@ -171,6 +213,11 @@ class _Segment:
             train,
             steps_per_epoch=blocks.num_batches,
             steps_done=len(members[0].history) * blocks.num_batches,
+            capture=step_capture(
+                [member.candidate.spec for member in members],
+                setting.device,
+                self._epochs_left * blocks.num_batches,
+            ),
         )
         for member in members:
             if member.state is not None:

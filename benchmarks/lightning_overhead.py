@@ -1,0 +1,258 @@
+"""H3: time per step of our training over a raw PyTorch loop that does the same.
+
+Both train one candidate with the same initial weights on the same batches, validate after every
+epoch and keep the same metrics; the raw loop has neither Lightning nor torchmetrics, and the
+results of both are compared. On the CPU with one thread. Two ratios: per step, from the first
+epoch's start to the last one's end, and of the whole call, with what is made before and after.
+
+    python -m benchmarks.lightning_overhead
+    python -m benchmarks.lightning_overhead --device cuda --data generated-3x32x32 --widths 16 64
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.nn import functional
+
+from benchmarks.few_images import load_few
+from benchmarks.measuring import (
+    RESULTS,
+    format_table,
+    interleave,
+    ratios,
+    rounded,
+    spread_of,
+    write_result,
+)
+from search_spaces.places import Kind
+from search_spaces.registry import make_space
+from search_spaces.resnet import build_candidate
+from search_spaces.spec import ArchitectureSpec
+from trainer.data import data_facts
+from trainer.datasets import ImageData
+from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
+from trainer.measurement import Candidate, Measurement
+from trainer.module import lr_factor
+from trainer.recipe import Recipe
+from trainer.seeding import generator
+from trainer.train import train
+
+_PATHS: dict[str, Literal["auto", "ordinary"]] = {"ours": "auto", "ordinary": "ordinary"}
+_SAME = 0.05
+"""Largest difference of the first epoch's training loss that still counts as the same training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """One training."""
+
+    per_step: float
+    """Seconds from the first epoch's start to the last one's end, over the steps."""
+    whole: float
+    """Seconds of the whole call."""
+    first_loss: float
+    """Mean training loss of the first epoch, nats."""
+    path: str
+
+
+def train_raw(
+    spec: ArchitectureSpec, recipe: Recipe, data: ImageData, device: str, seed: int
+) -> Timed:
+    """Train by a loop of PyTorch alone."""
+    called = time.perf_counter()
+    splits = data.to(device)
+    batches = DeviceBatches(splits.train, recipe.batch_size, seed=seed)
+    val = DeviceBatches(splits.val, EVAL_BATCH_SIZE)
+    network = build_candidate(spec, generator(seed, "init")).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    warmup = round(recipe.warmup_epochs * len(batches))
+    cosine_steps = recipe.epochs * len(batches) - warmup
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: lr_factor(step, warmup=warmup, cosine_steps=cosine_steps)
+    )
+    mixed = recipe.precision == "bf16-mixed"
+    autocast = torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=mixed)
+    losses: list[float] = []
+    started = time.perf_counter()
+    for epoch in range(recipe.epochs):
+        batches.sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        network.train()
+        total = torch.zeros((), device=device)
+        for images, labels in batches:
+            optimizer.zero_grad()
+            with autocast:
+                loss = functional.cross_entropy(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.detach() * len(labels)
+        network.eval()
+        sums = torch.zeros(2, device=device)
+        with torch.inference_mode(), autocast:
+            for images, labels in val:
+                logits = network(images)
+                sums[0] += functional.cross_entropy(logits.float(), labels, reduction="sum")
+                sums[1] += (logits.argmax(dim=1) == labels).sum()
+        losses.append(float(total) / len(splits.train.labels))
+        # Reading waits for the device, as our path does once per epoch.
+        sums.tolist()
+    ended = time.perf_counter()
+    return Timed(
+        per_step=(ended - started) / (recipe.epochs * len(batches)),
+        whole=ended - called,
+        first_loss=losses[0],
+        path="raw",
+    )
+
+
+def train_ours(
+    spec: ArchitectureSpec,
+    recipe: Recipe,
+    data: ImageData,
+    device: str,
+    seed: int,
+    path: Literal["auto", "ordinary"],
+) -> Timed:
+    """Train by `trainer.train.train`."""
+    called = time.perf_counter()
+    [outcome] = train(
+        [Candidate(key="one", spec=spec, seed=seed)], recipe, data, device=device, path=path
+    )
+    whole = time.perf_counter() - called
+    if not isinstance(outcome, Measurement):
+        raise RuntimeError(f"The candidate must train, got {outcome}.")
+    steps = recipe.epochs * len(DeviceBatches(data.train, recipe.batch_size, seed=seed))
+    return Timed(
+        per_step=sum(epoch.seconds for epoch in outcome.history) / steps,
+        whole=whole,
+        first_loss=outcome.history[0].train_loss,
+        path=outcome.path,
+    )
+
+
+def measure(
+    spec: ArchitectureSpec, recipe: Recipe, data: ImageData, device: str, repeats: int
+) -> dict[str, Any]:
+    """Compare the three ways for one candidate, as JSON data."""
+
+    def ours(path: Literal["auto", "ordinary"]) -> Callable[[int], Timed]:
+        return lambda turn: train_ours(spec, recipe, data, device, turn, path)
+
+    arms: dict[str, Callable[[int], Timed]] = {
+        "raw": lambda turn: train_raw(spec, recipe, data, device, turn),
+        **{name: ours(path) for name, path in _PATHS.items()},
+    }
+    for arm in arms.values():
+        # Once to warm up: memory, thread pools, the first import of a rarely used module.
+        arm(0)
+    found = interleave(arms, repeats)
+    raw = found["raw"]
+    return {
+        "layers": spec.layers,
+        "batch_size": recipe.batch_size,
+        "path": found["ours"][0].path,
+        "ms_per_step": {
+            name: spread_of([1000 * run.per_step for run in runs]) for name, runs in found.items()
+        },
+        "per_step_ratio": {
+            name: ratios([r.per_step for r in runs], [r.per_step for r in raw])
+            for name, runs in found.items()
+        },
+        "whole_ratio": {
+            name: ratios([r.whole for r in runs], [r.whole for r in raw])
+            for name, runs in found.items()
+        },
+        "largest_difference_of_first_loss": {
+            name: max(_difference(run, base) for run, base in zip(runs, raw, strict=True))
+            for name, runs in found.items()
+        },
+    }
+
+
+def _difference(run: Timed, base: Timed) -> float:
+    difference = abs(run.first_loss - base.first_loss)
+    if not math.isfinite(difference) or difference > _SAME:
+        raise RuntimeError(
+            f"Both ways must train the same, got first losses {run.first_loss} ({run.path}) and "
+            f"{base.first_loss} (raw). Look for what one of them does differently."
+        )
+    return difference
+
+
+def describe(results: dict[str, dict[str, Any]]) -> str:
+    """Return the results as a Markdown table."""
+    header = ["candidate", "raw, ms per step", "ours / raw, per step", "ours / raw, whole call"]
+    header += ["ordinary / raw, per step", "ordinary / raw, whole call", "path"]
+    rows = [
+        [
+            name,
+            rounded(found["ms_per_step"]["raw"].median),
+            *(
+                found[ratio][way].describe()
+                for way in _PATHS
+                for ratio in ("per_step_ratio", "whole_ratio")
+            ),
+            found["path"],
+        ]
+        for name, found in results.items()
+    ]
+    return format_table(header, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--widths", nargs="+", type=int, default=[8, 16, 32])
+    parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5], help="per stage")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--data", default="digits", help="digits or generated-3x32x32")
+    parser.add_argument("--images", type=int, default=50_000, help="most for training")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    on_cpu = options.device == "cpu"
+    if on_cpu:
+        torch.set_num_threads(1)
+    facts = data_facts(options.data)
+    data = load_few(
+        options.data, min(options.images, facts.n_train), min(facts.n_val, EVAL_BATCH_SIZE)
+    )
+    recipe = Recipe(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        precision="32-true" if on_cpu else "bf16-mixed",
+    )
+    results: dict[str, dict[str, Any]] = {}
+    for width in options.widths:
+        for depth in options.depths:
+            space = make_space({"width": width}, data.facts.input, data.facts.num_classes)
+            spec = space.uniform((depth,) * 3, Kind.IDENTITY)
+            name = f"width {width}, {spec.layers} layers"
+            results[name] = measure(spec, recipe, data, options.device, options.repeats)
+            print(f"{name} is done")
+    print(f"\n{describe(results)}")
+    content = {"data": data.facts.name, "epochs": options.epochs, "candidates": results}
+    name = "lightning_overhead" if on_cpu else "lightning_overhead_cuda"
+    print(f"\nwritten to {write_result(name, content, options.device, options.results)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Recording a table, searching on it, and the picture of what came out."""
+
+import json
+import math
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import record_table, search_efficiency
+from benchmarks.curve_picture import draw_curves
+from benchmarks.recorded_search import ARMS, Arm, RecordedSearch
+from benchmarks.recorded_table import generated_table, load_table, make_space
+from search_spaces.errors import SpaceError
+from search_spaces.registry import make_space as make_shipped_space
+from search_spaces.spec import InputShape, Kind
+
+TABLE = generated_table()
+ARM = {arm.name: arm for arm in ARMS}
+
+
+class TestHalfStages:
+    SPACE = make_space({"stages": 1, "blocks": 4, "width": 4})
+
+    def test_every_architecture_has_one_set_of_answers(self) -> None:
+        specs = list(self.SPACE)
+        assert len({spec.spec_id for spec in specs}) == self.SPACE.size == 9
+        for spec in specs:
+            answers = self.SPACE.decisions(spec)
+            assert [*answers] == ["skip.stage1.half1", "skip.stage1.half2"]
+            assert self.SPACE.from_decisions(answers) == spec
+        assert self.SPACE.contains(self.SPACE.uniform((4,), Kind.IDENTITY))
+        assert self.SPACE.anchor_depths == (self.SPACE.deepest,) == ((4,),)
+
+    def test_half_of_several_kinds_is_not_in_the_space(self) -> None:
+        images = InputShape(channels=1, height=8, width=8)
+        wider = make_shipped_space(
+            {"stages": 1, "min_blocks": 4, "max_blocks": 4, "width": 4}, images, 10
+        )
+        mixed = wider.from_decisions(
+            {
+                "depth.stage1": 4,
+                **{f"skip.stage1.block{n}": "identity" for n in (1, 2, 3)},
+                "skip.stage1.block4": "none",
+            }
+        )
+        with pytest.raises(SpaceError, match="half2 must have one kind, got 'none' at block 4"):
+            self.SPACE.decisions(mixed)
+
+
+def test_recording_that_was_interrupted_goes_on(tmp_path: Path) -> None:
+    flags = "--name tiny --stages 1 --blocks 2 --epochs 1 --seeds 1 --workers 1 --group 5"
+    given = [*flags.split(), "--folder", str(tmp_path)]
+    record_table.main([*given, "--limit", "1"])
+    half_written = (tmp_path / "tiny.jsonl").open("a")
+    with half_written as file:
+        file.write('{"architecture": 5, "se')
+    record_table.main(given)
+    table = load_table(tmp_path / "tiny.npz")
+    assert table.log_loss.shape == table.accuracy.shape == (9, 1, 1)
+    assert np.isfinite(table.log_loss).all()
+    assert table.space().size == 9
+    assert not (tmp_path / "tiny.jsonl").exists()
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_every_arm_searches_within_its_budget(arm: Arm) -> None:
+    curve = RecordedSearch(TABLE, arm, slots=8, seed=0).run(8 * 24)
+    assert 8 * 24 <= curve.epochs[-1] < 8 * 24 + 8
+    assert curve.epochs == sorted(curve.epochs)
+    assert all(a >= b for a, b in zip(curve.quality, curve.finalists, strict=True))
+    assert (curve.num_pruned > 0) == ("+" in arm.name and "rungs" not in arm.name)
+
+
+def test_same_seed_searches_the_same() -> None:
+    runs = [RecordedSearch(TABLE, ARM["mutation"], 4, seed).run(200) for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_curve_says_nothing_before_its_first_complete_training() -> None:
+    curve = RecordedSearch(TABLE, ARM["random"], 4, 0).run(64)
+    assert np.isnan(curve.at([31])[0])
+    assert curve.at([32])[0] == curve.quality[0]
+
+
+def test_trainings_to_match_are_counted_to_the_first() -> None:
+    assert search_efficiency.first_as_good(np.array([3.0, 1.0, 2.0]), 2.0) == 2
+    assert search_efficiency.first_as_good(np.array([3.0]), 2.0) == math.inf
+
+
+def test_comparison_is_written_with_its_picture(tmp_path: Path) -> None:
+    flags = "--generated --searches 2 --budget 16 --workers 1 --out"
+    search_efficiency.main([*flags.split(), str(tmp_path)])
+    found = json.loads((tmp_path / "search_efficiency_16.json").read_text())
+    assert [row["arm"] for row in found["rows"]] == [arm.name for arm in ARMS] * 2
+    assert found["table"]["generated"]
+    assert found["rows"][0]["times fewer"]["16"] >= 1
+    ET.parse(tmp_path / "search_efficiency_16.svg")
+
+
+def test_picture_begins_where_there_is_something() -> None:
+    curves = {"a < b": np.array([[np.nan, 1.0, 0.5], [np.nan, 2.0, 0.7]])}
+    svg = draw_curves([8, 16, 32], curves, title="t", x_label="x", y_label="y")
+    assert "a &lt; b" in svg
+    assert "nan" not in svg
