@@ -108,10 +108,12 @@ class PopulationModule(pl.LightningModule):
             batch_idx: Number of the block.
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        sums = torch.zeros(self.num_members, device=self.device)
         for indices in batch.split(self.recipe.batch_size, dim=1):
             losses = self._train(indices, optimizer)
             schedule.step()  # pyright: ignore[reportAttributeAccessIssue,reportOptionalMemberAccess,reportCallIssue]
-            self.train_losses.update(losses, indices.shape[1])
+            sums.add_(losses, alpha=indices.shape[1])
+        self.train_losses.update(sums / batch.shape[1], batch.shape[1])
 
     def _train(self, indices: Tensor, optimizer: Any) -> Tensor:
         """Take one step through Lightning's optimiser; return the losses, (members,)."""
