@@ -63,7 +63,12 @@ def run_part(job: Job, ablation: str, plan: Plan, folder: Path) -> Part:
     path = folder / "architectures.json"
     path.write_text(json.dumps([space.decisions(spec) for _, _, spec in trainings]))
     job = replace(job, trials=len(trainings), architectures=str(path.resolve()))
-    assignments = {"search.goal": "best", "search.duplicates": "reseed"}
+    assignments = {
+        "search.goal": "best",
+        "search.duplicates": "reseed",
+        # An ablation asks no sampler, so it does not pay for one.
+        "search.sampler.init_args.base": "none",
+    }
     seconds = run_timed([nas_search(job, QUIET, assignments)], folder)
     done, failed = read_trials("nas", folder / "runs" / STUDY)
     trials = sorted([*done, *failed], key=lambda trial: trial.number)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.arms import ArmResult
+from benchmarks.arms import ArmError, ArmResult
 from benchmarks.measuring import Spread, spread_of
+
+LEAST_SHARED = 32
+"""Architectures by which arms are compared at least, where as many are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,28 @@ class Difference:
     """Of that, over architectures, each averaged over the turns; points."""
 
 
-def shared_architectures(results: Mapping[str, Sequence[ArmResult]]) -> list[str]:
-    """Return the spec_ids that every run of every arm has trained to the end."""
-    runs = [set(run.outcomes) for arm in results.values() for run in arm]
-    return sorted(set.intersection(*runs))
+def shared_architectures(
+    results: Mapping[str, Sequence[ArmResult]], num_given: int = 1
+) -> list[str]:
+    """Return the spec_ids that every run of every arm has trained to the end.
+
+    Args:
+        results: Runs by arm.
+        num_given: Architectures that all arms were given.
+
+    Raises:
+        ArmError: They are too few to compare arms, though few trainings failed.
+    """
+    runs = [run for arm in results.values() for run in arm]
+    shared = set.intersection(*(set(run.outcomes) for run in runs))
+    failed = sum(run.num_failed for run in runs)
+    least = max(min(LEAST_SHARED, num_given) - failed, 1)
+    if len(shared) < least:
+        raise ArmError(
+            f"At least {least} architectures must be trained to the end by all runs, got "
+            f"shared={len(shared)} with {failed} failures. Look for what an arm left out."
+        )
+    return sorted(shared)
 
 
 def quality(runs: Sequence[ArmResult], shared: Sequence[str]) -> Quality:

@@ -17,6 +17,7 @@ from benchmarks.job import Job
 from benchmarks.processes import STUDY, nas_search, run_timed
 from nas.devices import list_gpus, num_cores
 from nas.timing import read_timing
+from nas.wandb_runs.files import finished_ids
 
 ARMS = ("stock", "competent", "nas")
 
@@ -137,12 +138,15 @@ def _path(trial: FrozenTrial) -> str:
 
 
 def _check_nothing_is_missing(arm: str, job: Job, count: int, folder: Path) -> None:
-    # A run folder keeps the folder that W&B makes in one of its own.
-    wandb = folder / "wandb" / "wandb" if arm == "nas" else folder / "wandb"
-    runs = list(wandb.glob("offline-run-*/*.wandb"))
+    # The writer of `nas search` marks what it has written to the end; a file alone may be cut off.
+    runs = (
+        len(finished_ids(folder))
+        if arm == "nas"
+        else len(list((folder / "wandb").glob("offline-run-*/*.wandb")))
+    )
     # `nas search` trains another candidate for each that failed.
-    if count < job.trials or len(runs) < count:
+    if count < job.trials or runs < count:
         raise ArmError(
             f"Arm {arm!r} must leave {job.trials} ended trials and a W&B run of each, got "
-            f"trials={count} and runs={len(runs)}. Look at {folder}."
+            f"trials={count} and runs={runs}. Look at {folder}."
         )

@@ -72,8 +72,14 @@ def measure(
     return interleave(named, repeats, say=print)
 
 
-def summarise(results: Results, *, own_search: bool = False) -> dict[str, Any]:
-    """Return rates, ratios and the agreement of the arms, as JSON data."""
+def summarise(results: Results, *, own_search: bool = False, num_given: int = 1) -> dict[str, Any]:
+    """Return rates, ratios and the agreement of the arms, as JSON data.
+
+    Args:
+        results: Runs by arm.
+        own_search: Whether each arm chose for itself, so that nothing can be compared but rates.
+        num_given: Architectures that all arms were given.
+    """
     pairs = list(itertools.combinations(results, 2))
     summary: dict[str, Any] = {
         "turns": len(next(iter(results.values()))),
@@ -93,7 +99,7 @@ def summarise(results: Results, *, own_search: bool = False) -> dict[str, Any]:
     }
     if own_search:
         return summary
-    shared = shared_architectures(results)
+    shared = shared_architectures(results, num_given)
     return summary | {
         "shared_architectures": len(shared),
         "quality": {name: asdict(quality(runs, shared)) for name, runs in results.items()},
@@ -179,8 +185,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 folder / f"width{width}",
                 own_search=options.own_search,
             )
-            summary = summarise(results, own_search=options.own_search)
-            print(f"\nWidth {width}, {options.architectures} candidates\n\n{describe(summary)}\n")
+            summary = summarise(
+                results, own_search=options.own_search, num_given=options.architectures
+            )
+            shared = summary.get("shared_architectures")
+            compared = "" if shared is None else f", {shared} trained by all runs"
+            print(f"\nWidth {width}, {options.architectures} candidates{compared}\n")
+            print(f"{describe(summary)}\n")
             parts[f"width {width}"] = {"job": asdict(job), **summary}
     path = write_result(_name(options), parts, options.device, options.results)
     print(f"written to {path}")

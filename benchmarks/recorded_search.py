@@ -16,6 +16,9 @@ from nas.proposals import Proposals
 from nas.rungs import Rungs
 from nas.sampling import Ask, SamplerMirror
 
+_SEEDS_TO_JUDGE = 3
+"""One seed of the search, one that picks among its best, and one that judges."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -34,6 +37,7 @@ def _class_path(path: str, **arguments: Any) -> dict[str, Any]:
 
 ARMS = (
     Arm(name="random", search={"sampler": "random"}),
+    Arm(name="Optuna's TPE", search={"sampler": _class_path("optuna.samplers.TPESampler")}),
     Arm(name="tpe", search={"sampler": "tpe"}),
     Arm(name="mutation", search={"sampler": "mutation"}),
     Arm(
@@ -88,7 +92,8 @@ class SearchCurve:
     quality: list[float] = field(default_factory=list)
     """Mean log-loss, on the seeds that the search did not see, of the best network so far."""
     finalists: list[float] = field(default_factory=list)
-    """The same of the best of the eight best so far, as repeats would find it out."""
+    """The same of the one of the eight best so far that another training picks, on the seeds that
+    are left; averaged over the trainings that may pick. Empty for tables of fewer than 3 seeds."""
     num_pruned: int = 0
 
     def at(self, epochs: Sequence[int], what: str = "quality") -> np.ndarray:
@@ -143,7 +148,8 @@ class RecordedSearch:
             if chosen:
                 curve.epochs.append(self._spent)
                 curve.quality.append(self._unseen(chosen[0]))
-                curve.finalists.append(min(self._unseen(trial) for trial in chosen))
+                if self._curves.shape[1] >= _SEEDS_TO_JUDGE:
+                    curve.finalists.append(self._repeated(chosen))
         return SearchCurve(
             epochs=curve.epochs,
             quality=curve.quality,
@@ -211,7 +217,20 @@ class RecordedSearch:
         return sorted(self._ended, key=lambda trial: trial.value)[:8]
 
     def _unseen(self, trial: _Trial) -> float:
-        return float(np.delete(self._curves[trial.row, :, -1], trial.seed).mean())
+        return float(self._others(trial).mean())
+
+    def _repeated(self, chosen: Sequence[_Trial]) -> float:
+        others = np.array([self._others(trial) for trial in chosen])
+        found = []
+        for picks in range(others.shape[1]):
+            best = int(others[:, picks].argmin())
+            # Never judged by the number that it was picked by.
+            found.append(np.delete(others[best], picks).mean())
+        return float(np.mean(found))
+
+    def _others(self, trial: _Trial) -> np.ndarray:
+        """Return the last values on the seeds that it was not trained on."""
+        return np.delete(self._curves[trial.row, :, -1], trial.seed)
 
 
 def _config(arm: Arm, seed: int) -> StudyConfig:

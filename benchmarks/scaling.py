@@ -70,11 +70,16 @@ def measure(
 def describe(result: dict[str, Any]) -> str:
     """Return the result as a Markdown table."""
     rows = [
-        [name, result["per_hour"][name].describe(), rounded(result["seconds"][name].median)]
+        [
+            name,
+            result["per_hour"][name].describe(),
+            rounded(result["seconds"][name].median),
+            ", ".join(f"{path}: {count}" for path, count in result["paths"][name].items()),
+        ]
         for name in result["per_hour"]
     ]
     return (
-        format_table(["workers", "candidates/hour", "s per run"], rows)
+        format_table(["workers", "candidates/hour", "s per run", "trained"], rows)
         + f"\n\nefficiency {result['efficiency'].describe()}, without start and end "
         f"{result['efficiency_in_training'].describe()}"
     )

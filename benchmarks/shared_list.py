@@ -8,12 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import SearchConfig
 from nas.sampling import make_sampler
 from search_spaces.space import SearchSpace, Value
+
+Base = Literal["optuna", "nas", "none"]
 
 
 def draw_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[dict[str, Value]]:
@@ -47,11 +49,11 @@ class SharedList(BaseSampler):
     Args:
         path: JSON file with a list of decisions by name, as `draw_architectures` returns it.
         base: Whose work is done: `optuna`, the default of `optuna.create_study`, or `nas`, the
-            default of `nas search`.
+            default of `nas search`, or `none`: nobody's, for what needs no search.
         seed: Of the other sampler.
     """
 
-    def __init__(self, path: str, base: Literal["optuna", "nas"] = "nas", seed: int = 0) -> None:
+    def __init__(self, path: str, base: Base = "nas", seed: int = 0) -> None:
         self._list: list[dict[str, Value]] = json.loads(Path(path).read_text(encoding="utf-8"))
         self._base = _make_base(base, seed)
 
@@ -109,7 +111,9 @@ def make_stock_sampler(architectures: str | None, seed: int) -> BaseSampler:
     return SharedList(architectures, "optuna", seed)
 
 
-def _make_base(base: Literal["optuna", "nas"], seed: int) -> BaseSampler:
+def _make_base(base: Base, seed: int) -> BaseSampler:
+    if base == "none":
+        return RandomSampler(seed=seed)
     if base == "optuna":
         # What `optuna.create_study` makes where no sampler is given, but for the seed.
         return TPESampler(seed=seed)

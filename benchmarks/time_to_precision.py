@@ -139,6 +139,12 @@ def _extrapolate(
 ) -> dict[str, Any]:
     plan = plan_whole(parts, ablation, worthwhile)
     seconds = [part.seconds_for(plan.trainings) for part in parts]
+    precise = [
+        (own, run.seconds)
+        for own, run in zip(seconds, studies, strict=True)
+        if run.largest_half_width <= worthwhile
+    ]
+    over_ours = ratios(*zip(*precise, strict=True)) if precise else None
     return {
         "measured": {
             "trainings": sum(part.trainings for part in parts),
@@ -150,7 +156,8 @@ def _extrapolate(
             "per_block": list(plan.per_block),
             "quantile": plan.quantile,
             "seconds": spread_of(seconds),
-            "seconds_over_ours": ratios(seconds, [run.seconds for run in studies]),
+            # Only of turns in which ours came to the precision; None where it never did.
+            "seconds_over_ours": over_ours,
         },
     }
 
@@ -169,12 +176,13 @@ def describe(result: Mapping[str, Any]) -> str:
     ]
     for name, found in result["ablations"].items():
         arithmetic = found["arithmetic"]
+        over_ours = arithmetic["seconds_over_ours"]
         rows.append(
             [
                 f"ablation, {name}",
                 f"{arithmetic['trainings']:,}",
                 arithmetic["seconds"].describe(),
-                arithmetic["seconds_over_ours"].describe(),
+                over_ours.describe() if over_ours else "-",
                 f"arithmetic from {found['measured']['trainings']} trainings",
             ]
         )
@@ -185,7 +193,7 @@ def describe(result: Mapping[str, Any]) -> str:
                 f"ablation, {whole['ablation']}, in full",
                 f"{whole['trainings']:,}",
                 rounded(whole["seconds"]),
-                rounded(whole["seconds"] / ours["seconds"].median),
+                rounded(whole["seconds"] / ours["seconds"].median) if ours["num_precise"] else "-",
                 f"measured; largest half-width {rounded(whole['largest_half_width'])}",
             ]
         )
@@ -204,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--blocks", type=int, default=4, help="per stage; there are three")
     parser.add_argument("--worthwhile", type=float, default=0.02, help="half-width, nats")
     parser.add_argument("--trials", type=int, default=1000, help="most of ours")
-    parser.add_argument("--part", type=int, default=4, help="seeds per network and turn")
+    parser.add_argument("--part", type=int, default=8, help="seeds per network and turn")
     parser.add_argument("--whole", choices=ABLATIONS, help="train this one in full, at the end")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="default: the recipe's 8")

@@ -274,6 +274,9 @@ class StudyConfig(BaseModel):
         for path in (*_PLACE, *RESUMABLE):
             *sections, key = path.split(".")
             functools.reduce(operator.getitem, sections, data).pop(key)
+        if data["search"]["rungs"] is None:
+            # As in studies that were begun before there were any.
+            del data["search"]["rungs"]
         return data
 
 

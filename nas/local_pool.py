@@ -164,7 +164,8 @@ class LocalPool:
                     self._measured.setdefault(worker.slot.index, message)
                     self._failed_starts = 0
                 elif isinstance(message, WorkDone):
-                    worker.keys = []
+                    ended = {outcome.key for outcome in message.outcomes}
+                    worker.keys = [key for key in worker.keys if key not in ended]
                 if isinstance(message, Ready | EpochDone | WorkDone):
                     found.append(message)
         except (EOFError, OSError):

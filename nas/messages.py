@@ -98,7 +98,7 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkDone:
-    """All candidates of a Work have ended, in the order in which they were given."""
+    """Candidates of a Work have ended; a worker is idle when all of them have."""
 
     outcomes: list[Measurement | Failure]
 

@@ -64,10 +64,11 @@ class Price:
         )
         if not first and not self.num_anchors + self.num_finalists:
             return "nothing is left to train."
+        each = f"{epochs} each"
         if self.adaptive_share < 1 and self.num_adaptive:
             mean = self.adaptive_share * self.epochs
-            epochs = f"adaptive trials {mean:.1f} epochs on average, others {epochs}"
-        lines = [first.strip(), f"{repeats}; {epochs} each, about {minutes:.1f} min."]
+            each = f"{epochs} each, adaptive trials {mean:.1f} on average"
+        lines = [first.strip(), f"{repeats}; {each}, about {minutes:.1f} min."]
         return "\n".join(line for line in lines if line)
 
 
@@ -168,30 +169,31 @@ def seconds_left(
     done, spent = counted.num_timed, counted.seconds
     if num_repeats is None:
         num_repeats = price.num_anchors + price.num_finalists
+    num_done = sum(done.values())
+    if not num_done:
+        return price.seconds
+    overall = sum(spent.values()) / num_done
+    has_rungs = price.adaptive_share < 1
     # Together, because the rival of the winner counts as an anchor once it is trained.
     planned = {
         (Source.RANDOMISED,): price.num_randomised,
-        (Source.ADAPTIVE,): price.num_adaptive,
+        (Source.ADAPTIVE,): 0 if has_rungs else price.num_adaptive,
         (Source.ANCHOR, Source.FINALIST): num_repeats,
     }
-    num_done = sum(done.values())
-    overall = sum(spent.values()) / num_done if num_done else 0.0
-    if not num_done:
-        return price.seconds
-    left = 0.0
+    left = _adaptive_seconds_left(price, counted, seconds_paused) if has_rungs else 0.0
     for sources, number in planned.items():
         num_ended = sum(done[source] for source in sources)
         seconds = sum(spent[source] for source in sources)
         mean = seconds / num_ended if num_ended >= 3 else overall
-        if sources == (Source.ADAPTIVE,) and price.adaptive_share < 1:
-            # Those that end first are the longest, so that epochs count and not trials.
-            num_epochs = sum(counted.epochs.values())
-            if num_ended >= 3:
-                seconds_per_epoch = seconds / max(counted.epochs[Source.ADAPTIVE], 1)
-            else:
-                seconds_per_epoch = sum(spent.values()) / max(num_epochs, 1)
-            in_all = number * price.adaptive_share * price.epochs * seconds_per_epoch
-            left += max(in_all - seconds - seconds_paused, 0.0)
-            continue
         left += max(number - num_ended, 0) * mean
     return left / num_workers
+
+
+def _adaptive_seconds_left(price: Price, ended: EndedTrials, seconds_paused: float) -> float:
+    """Estimate the seconds of adaptive trials that pause: by epochs, as the longest end first."""
+    own = ended.num_timed[Source.ADAPTIVE] >= 3
+    sources = [Source.ADAPTIVE] if own else list(Source)
+    num_epochs = sum(ended.epochs[source] for source in sources)
+    seconds_per_epoch = sum(ended.seconds[source] for source in sources) / max(num_epochs, 1)
+    in_all = price.num_adaptive * price.adaptive_share * price.epochs * seconds_per_epoch
+    return max(in_all - ended.seconds[Source.ADAPTIVE] - seconds_paused, 0.0)

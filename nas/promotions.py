@@ -105,7 +105,7 @@ class Promotions:
             if running is not None:
                 value = measured(outcome.last, self._metric)
                 self._rungs.reached(outcome.key, outcome.last.epoch, value)
-                self._specs[running.spec.spec_id] += 1
+                self._specs[str(running.record.spec_id)] += 1
         return ended
 
     def tell(self, key: str) -> None:
@@ -143,7 +143,7 @@ class Promotions:
 
     def _release(self, keys: Sequence[str]) -> None:
         for key in keys:
-            spec_id = self._trials.paused[key].spec.spec_id
+            spec_id = str(self._trials.paused[key].record.spec_id)
             self._specs[spec_id] -= 1
             if not self._specs[spec_id]:
                 del self._specs[spec_id]

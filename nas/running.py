@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
@@ -22,7 +22,7 @@ from nas.records import (
     to_record,
 )
 from nas.study_store import StartedTrial, StudyStore
-from nas.trials import State, TrialRecord, trial_key
+from nas.trials import TrialRecord, trial_key
 from nas.wandb_runs.content import run_id
 from search_spaces.spec import ArchitectureSpec
 from trainer.checkpoints import CheckpointStore
@@ -45,13 +45,18 @@ class Running:
     trial_id: int
     key: str
     record: TrialRecord
-    spec: ArchitectureSpec
     history: list[EpochMetrics] = field(default_factory=list)
     """Epochs that this owner was told of; those of a former owner are in the checkpoint."""
     num_told: int = 0
     """Epochs among them that belong to the present attempt."""
     paused: Mapping[str, Any] | None = None
     """Its result at the last rung, as it is stored; None before the first."""
+
+    @property
+    def spec(self) -> ArchitectureSpec:
+        """Its architecture; made when it is needed, since thousands may be paused."""
+        # Every trial that is ours has one.
+        return cast("ArchitectureSpec", self.record.spec)
 
     @property
     def num_kept(self) -> int:
@@ -282,11 +287,11 @@ class TrialsInTraining:
         return self._key(record.number)
 
     def is_last_attempt(self, running: Running) -> bool:
-        """Whether the next loss of a trial that was lost before is its failure.
+        """Whether the next loss of a trial is its failure.
 
         It is then trained alone, so that a network that kills its worker fails alone.
         """
-        return 1 < self._max_attempts <= running.record.attempts
+        return self._max_attempts <= running.record.attempts
 
     def _queue_again(self, running: Running, message: str) -> bool:
         """Let a lost trial wait for another worker; False where it has ended."""
@@ -387,14 +392,11 @@ class TrialsInTraining:
             self.ended.append(to_record(frozen))
 
     def _running(self, frozen: FrozenTrial) -> Running:
-        record = to_record(frozen)
-        spec = ArchitectureSpec.from_dict(frozen.user_attrs["spec"])
         paused = frozen.user_attrs.get(PAUSED)
         return Running(
             trial_id=frozen._trial_id,  # Optuna has no public name for it.
             key=self._key(frozen.number),
-            record=replace(record, state=State.RUNNING),
-            spec=spec,
+            record=to_record(frozen),
             history=[EpochMetrics(**epoch) for epoch in paused["history"]] if paused else [],
             paused=paused,
         )

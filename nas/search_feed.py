@@ -17,6 +17,7 @@ from nas.config import StudyConfig
 from nas.constraints import Limits, OutOfTimeError, broken
 from nas.design_file import DesignFile
 from nas.design_queue import DesignQueue
+from nas.drafts import Draft
 from nas.errors import TrainingError
 from nas.given_up import keep_given_up, read_given_up, with_rows_left_out
 from nas.groups import take_group
@@ -38,7 +39,6 @@ from trainer.seeding import child_seed
 
 MAX_FAILURES_IN_A_ROW = 10
 """After so many failed trials without a finished one between, the study is given up."""
-_BATCH_SECONDS = 1.0
 POLL_SECONDS = 1.0
 """How often the storage is asked for trials that others have enqueued."""
 
@@ -82,6 +82,8 @@ class SearchFeed:
         )
         self._promotions = Promotions(config, trials, self._mirror)
         self._asks: dict[str, Ask] = {}
+        self._drafts: list[Draft] = []
+        """Chosen trials that are not written yet; they count as begun."""
         self._last_reported: dict[str, int] = {}
         self._stopped = False
         self._rows_given_up: int | None = None
@@ -166,8 +168,17 @@ class SearchFeed:
     @property
     def _num_to_begin(self) -> int:
         trials = self._trials
-        begun = len(trials.in_training) + len(trials.retries) + len(trials.paused)
+        begun = len(self._active) + len(trials.paused)
         return max(self._config.search.trials - self.num_counted - begun, 0)
+
+    @property
+    def _active(self) -> list[Running]:
+        """Trials that workers have or that wait for one, those not written yet last."""
+        return [*self._trials.active, *(draft.running for draft in self._drafts)]
+
+    @property
+    def _next_number(self) -> int:
+        return self._trials.store.next_number + len(self._drafts)
 
     def next(self, most: int = 1) -> Work | None:
         """Return lost trials, promoted, enqueued or new ones, which can be trained together.
@@ -213,9 +224,9 @@ class SearchFeed:
         In a space of several width plans those that do not fit wait for the next worker, up to as
         many as a group has.
         """
-        waiting = self._trials.retries
         if self._stopped or not self._num_to_begin:
             return False
+        waiting = [*self._trials.retries, *(draft.running for draft in self._drafts)]
         if not waiting:
             return True
         if waiting[0].num_kept:
@@ -299,14 +310,22 @@ class SearchFeed:
         """Begin trials until a group waits, or none is left to begin."""
         while self._wants_more(most) and self._begin_enqueued():
             pass
-        more = True
-        while more:
-            # Those that are asked for quickly begin in one write. Others who write must wait
-            # until it is done, and take the lock of whoever holds it for many seconds for dead.
-            deadline = time.monotonic() + _BATCH_SECONDS
-            with self._trials.store.batch():
-                while more and time.monotonic() < deadline:
-                    more = self._wants_more(most) and self._begin_new()
+        # Samplers may take long, and whoever holds the journal's lock for seconds is taken for
+        # dead: all are chosen first, then written at once. What an error interrupts is kept too.
+        try:
+            while self._wants_more(most) and self._draft_new():
+                pass
+        finally:
+            self._start_drafts()
+
+    def _start_drafts(self) -> None:
+        """Write what was chosen, in one write; it then waits for a worker."""
+        drafts, self._drafts = self._drafts, []
+        with self._trials.store.batch():
+            for draft in drafts:
+                running = self._trials.begin(draft.start(self._trials.store), draft.attributes)
+                if draft.ask is not None:
+                    self._asks[running.key] = draft.ask
 
     def _begin_enqueued(self) -> bool:
         """Begin a trial that somebody enqueued; False where there is none."""
@@ -344,28 +363,38 @@ class SearchFeed:
         self._asks[running.key] = ask
         return True
 
-    def _begin_new(self) -> bool:
-        """Begin a design row or an adaptive trial; False where the search is at its end."""
+    def _draft_new(self) -> bool:
+        """Choose a design row or an adaptive trial; False where the search is at its end."""
         if self._design.is_turn(*self._count_live()):
-            self._begin_row()
+            self._drafts.append(self._draft_row())
             return True
         if self._design.is_given_up and not self.is_design_given_up:
             self._give_up_design()
         if self._stopped:
             return False
+        self._drafts.append(self._draft_adaptive())
+        return True
+
+    def _draft_adaptive(self) -> Draft:
         ask = self._ask()
         values = self._config.recipe.values_in(ask.params)
         refused = self._proposals.refused
         more: dict[str, Any] = {"refused": dict(refused)} if refused else {}
         attributes = self._attributes(ask.spec, Source.ADAPTIVE, values, **more)
-        started = self._trials.store.start(ask.params, ask.distributions, attributes, ask.excess)
         refused.clear()
-        running = self._trials.begin(started, attributes)
-        self._asks[running.key] = ask
-        return True
+        return Draft(
+            number=self._next_number,
+            spec=ask.spec,
+            params=ask.params,
+            distributions=ask.distributions,
+            attributes=attributes,
+            excess=ask.excess,
+            ask=ask,
+        )
 
     def _give_up_design(self) -> None:
-        """Keep that no further row is looked for, and say it."""
+        """Keep that no further row is looked for, after those that were found, and say it."""
+        self._start_drafts()
         number = self._design.num_left_out
         keep_given_up(self._trials.store.storage, self._trials.store.study_id, number)
         self._leave_design(number)
@@ -382,32 +411,37 @@ class SearchFeed:
         if self._config.search.design_share == 1:
             self.stop()
 
-    def _begin_row(self) -> None:
+    def _draft_row(self) -> Draft:
         spec, row, left_out = self._design.next()
         more = {"rows_left_out": left_out} if left_out else {}
         params, distributions = parameters_of(self._space, spec)
-        attributes = self._attributes(spec, Source.RANDOMISED, {}, design_row=row, **more)
-        excess = self._limits.excess(spec)
-        started = self._trials.store.start(params, distributions, attributes, excess)
-        self._trials.begin(started, attributes)
+        return Draft(
+            number=self._next_number,
+            spec=spec,
+            params=params,
+            distributions=distributions,
+            attributes=self._attributes(spec, Source.RANDOMISED, {}, design_row=row, **more),
+            excess=self._limits.excess(spec),
+        )
 
     def _count_live(self) -> tuple[int, int]:
         """Count the trials that count, or will if they do not fail, and design rows among them."""
-        active, ended = self._trials.active, self._trials.ended
+        active, ended = self._active, self._trials.ended
         rows = sum(running.record.source is Source.RANDOMISED for running in active)
         num_begun = len(active) + len(self._trials.paused)
         return ended.num_counted + num_begun, ended.num_rows + rows
 
     def _ask(self) -> Ask:
         """Ask for a new architecture; the first ones are random."""
-        number = self._trials.store.next_number
+        number = self._next_number
         num_asked = self._trials.ended.num_built + len(self._asks) + self._promotions.num_told
+        num_asked += sum(draft.ask is not None for draft in self._drafts)
         if num_asked < self._config.search.startup_trials:
             return self._proposals.at_random(number, self._busy())
         return self._proposals.new(number, self._busy())
 
     def _busy(self) -> Container[str]:
-        active = Counter(running.spec.spec_id for running in self._trials.active)
+        active = Counter(running.spec.spec_id for running in self._active)
         return ChainMap(active, self._promotions.specs)
 
     def _attributes(
@@ -420,11 +454,10 @@ class SearchFeed:
     ) -> dict[str, Any]:
         """Return what a new trial carries; the W&B id comes last, see `is_ours`."""
         replicate = self._known.num_trials(spec.spec_id)
-        replicate += sum(r.spec.spec_id == spec.spec_id for r in self._trials.active)
+        replicate += sum(r.spec.spec_id == spec.spec_id for r in self._active)
         replicate += self._promotions.specs.get(spec.spec_id, 0)
         seed = child_seed(self._config.search.seed, f"trial {spec.spec_id}", replicate)
-        known = number is not None
-        wandb_id = self._trials.wandb_id(number) if known else self._trials.next_wandb_id()
+        wandb_id = self._trials.wandb_id(self._next_number if number is None else number)
         recipe = self._config.recipe.resolve(values)
         more |= {"weight_decay": recipe.weight_decay, "wandb_id": wandb_id}
         return start_attributes(spec, source, seed, recipe.lr, **more)

@@ -89,7 +89,7 @@ def main(descriptor: int) -> None:
     while True:
         work = works.get()
         progress.supervised = frozenset(work.supervised)
-        outcomes = train(
+        train(
             work.candidates,
             Recipe.model_validate(work.recipe),
             data,
@@ -101,8 +101,11 @@ def main(descriptor: int) -> None:
             module_class=module_class,
             module_args=task["init_args"] if task else None,
             pause_after=work.pause_after,
+            # At once: a trial that has ended must not wait for others of its group to be kept.
+            ended=lambda outcomes: connection.send_bytes(
+                encode(WorkDone(outcomes=list(outcomes)))
+            ),
         )
-        connection.send_bytes(encode(WorkDone(outcomes=outcomes)))
 
 
 def _with_group_size(ready: Ready, setup: Setup, data: "ImageData") -> Ready:

@@ -29,7 +29,7 @@ def gradient_norms(
     """
     double = copy.deepcopy(network).to(images.device).train()
     branches = [
-        list(block.branch.parameters())
+        [weight for weight in block.branch.parameters() if weight.requires_grad]
         for block in double.modules()
         if isinstance(block, ResidualBlock)
     ]

@@ -77,7 +77,8 @@ class Measurement:
     setup_seconds: float
     """Wall time of this attempt outside training: building, evidence, checkpoint reading."""
     peak_memory_bytes: int
-    """Peak device memory; on the CPU the peak resident memory of the process."""
+    """Peak device memory, in a group that of the whole group; on the CPU the peak resident memory
+    of the process."""
     params: int
     macs: int
     gradient_norms: tuple[float, ...]

@@ -1,7 +1,7 @@
 """Whether a stored checkpoint is one of the training at hand."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -43,23 +43,42 @@ def training_identity(
 
 
 def find_checkpoint(reporter: EpochReporter, checkpoints: CheckpointStore | None) -> Found | None:
-    """Say which kind of whole checkpoint of the reporter's training the store holds, if any.
-
-    One that is damaged or of another training is logged; the training then starts afresh and
-    overwrites it.
-    """
+    """Say which kind of whole checkpoint of the reporter's training the store holds, if any."""
     data = checkpoints.load(reporter.key) if checkpoints is not None else None
     if data is None:
         return None
+    states: list[dict[str, Any]] = []
+
+    def read() -> Mapping[str, Any]:
+        states.append(checkpoint_from_bytes(data))
+        return identity_of(states[0], reporter.state_key)
+
+    if not is_usable(reporter.key, reporter.identity, read):
+        return None
+    return Found.COMPACT if "compact" in states[0] else Found.LIGHTNING
+
+
+def is_usable(
+    key: str, identity: Mapping[str, Any], read: Callable[[], Mapping[str, Any]]
+) -> bool:
+    """Whether a checkpoint is whole and of this training.
+
+    One that is damaged or of another training is logged; the training then starts afresh and
+    overwrites it.
+
+    Args:
+        key: Key of the candidate.
+        identity: Which training it is.
+        read: Reads the checkpoint and returns which training it is of.
+    """
     try:
-        state = checkpoint_from_bytes(data)
-        found = identity_of(state, reporter.state_key)
-        differing = [k for k, value in reporter.identity.items() if found.get(k) != value]
+        found = read()
+        differing = [k for k, value in identity.items() if found.get(k) != value]
     except Exception as error:  # noqa: BLE001 - bytes can be damaged in any way
         problem = f"it is damaged ({type(error).__name__})"
     else:
         if not differing:
-            return Found.COMPACT if "compact" in state else Found.LIGHTNING
+            return True
         problem = f"it is of another training (differs in {', '.join(differing)})"
-    _log.warning("Checkpoint %r is not used: %s. Training afresh.", reporter.key, problem)
-    return None
+    _log.warning("Checkpoint %r is not used: %s. Training afresh.", key, problem)
+    return False

@@ -3,7 +3,7 @@
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,17 @@ from torch import nn
 from trainer.checkpoint_io import KeyedCheckpointIO
 from trainer.checkpoints import CheckpointStore
 from trainer.datasets import ImageData
-from trainer.measurement import Candidate, Reason
+from trainer.measurement import Candidate, Failure, Measurement, Reason
 from trainer.module import CandidateModule
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.reporter import DivergedError
+
+Ended = Callable[[Sequence[Measurement | Failure]], None]
+
+
+def nobody_waits(outcomes: Sequence[Measurement | Failure]) -> None:
+    """Take outcomes that are returned at the end anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,8 @@ class Setting:
     module_args: Mapping[str, Any]
     pause_after: int | None
     """Epochs in all after which candidates pause; None trains to the last."""
+    ended: Ended = nobody_waits
+    """Told of outcomes as soon as they are known."""
 
     def recipe_of(self, candidate: Candidate) -> Recipe:
         """Return the recipe with the candidate's own values."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from search_spaces.spec import BlockClass
 from trainer.checkpoints import CheckpointStore
 from trainer.checks import (
     check_candidates,
@@ -25,7 +26,7 @@ from trainer.population.train_group import train_group
 from trainer.progress import Progress, Unattended
 from trainer.quiet import quiet_lightning
 from trainer.recipe import Recipe
-from trainer.setting import Setting
+from trainer.setting import Ended, Setting, nobody_waits
 from trainer.train_ordinary import train_ordinary
 
 
@@ -43,6 +44,7 @@ def train(
     module_args: Mapping[str, Any] | None = None,
     path: Literal["auto", "ordinary"] = "auto",
     pause_after: int | None = None,
+    ended: Ended = nobody_waits,
 ) -> list[Measurement | Failure]:
     """Train candidates and return their outcomes, in order.
 
@@ -66,14 +68,16 @@ def train(
         module_class: A subclass for another loss, head or metrics.
         module_args: Further arguments of `module_class`, by name; JSON values.
         path: `auto`: candidates that can be fused are one network, and all steps are taken in
-            blocks; `ordinary`: each alone, by Lightning's automatic optimisation. A module class
-            of the user's is always trained by the ordinary path, since it may override any hook.
+            blocks; `ordinary`: each alone, by Lightning's automatic optimisation. A module or block
+            class of the user's always takes the ordinary path, since it may do anything.
+        ended: Called with outcomes as soon as they are known: several at once where candidates end
+            together, earlier than the others' where one is stopped or fails in a group.
         pause_after: Candidates end after so many epochs in all, their checkpoint saved, and are
             measured as stopped; a later call with the same key goes on. None: the last epoch.
 
     Raises:
         UserError: The arguments do not fit together; nothing was trained.
-        Exception: Whatever `progress` or `checkpoints` raise; they are not the candidate's fault.
+        Exception: Whatever `progress`, `checkpoints` or `ended` raise; they are not the candidate's fault.
     """
     arguments = check_module_args(module_args or {})
     setting = Setting(
@@ -87,6 +91,7 @@ def train(
         module_class=module_class,
         module_args=arguments,
         pause_after=pause_after,
+        ended=ended,
     )
     check_candidates(candidates, data.facts)
     recipe.check_fits(data.facts)
@@ -95,28 +100,30 @@ def train(
     # What modules of the user's draw from torch's global state is seeded, and the state put back.
     devices = [] if setting.device.type == "cpu" else [setting.device]
     with quiet_lightning(), torch.random.fork_rng(devices=devices):
-        if ordinary := _why_ordinary(path, module_class):
-            return [train_ordinary(c, setting, f"ordinary: {ordinary}") for c in candidates]
         outcomes: dict[str, Measurement | Failure] = {}
-        for group in _groups(candidates):
+        together: dict[Hashable, list[Candidate]] = {}
+        for candidate in candidates:
+            if why := _why_ordinary(candidate, path, module_class):
+                outcome = train_ordinary(candidate, setting, f"ordinary: {why}")
+                ended([outcome])
+                outcomes[candidate.key] = outcome
+            else:
+                together.setdefault(fuse_key(candidate.spec), []).append(candidate)
+        for group in together.values():
             outcomes |= train_group(group, setting)
         return [outcomes[candidate.key] for candidate in candidates]
 
 
-def _why_ordinary(path: str, module_class: type[CandidateModule]) -> str | None:
+def _why_ordinary(
+    candidate: Candidate, path: str, module_class: type[CandidateModule]
+) -> str | None:
     """Say why the accelerated path is not taken; None where it is."""
     if path == "ordinary":
         return "asked for"
     if module_class is not CandidateModule:
         name = f"{module_class.__module__}.{module_class.__qualname__}"
         return f"{name} may override any hook"
+    block = candidate.spec.block
+    if isinstance(block, BlockClass):
+        return f"{block.class_path} may have weights that are not trained"
     return None
-
-
-def _groups(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Part candidates into those that can be one network, in order of their first."""
-    groups: dict[Hashable, list[Candidate]] = {}
-    for candidate in candidates:
-        key = fuse_key(candidate.spec) or candidate.key
-        groups.setdefault(key, []).append(candidate)
-    return list(groups.values())

@@ -7,7 +7,7 @@ from benchmarks.agreement import (
     rank_correlation_of_seeds,
     shared_architectures,
 )
-from benchmarks.arms import ArmResult, Outcome
+from benchmarks.arms import ArmError, ArmResult, Outcome
 
 
 def result(**log_losses: float) -> ArmResult:
@@ -20,6 +20,15 @@ def test_shared_are_the_architectures_that_no_run_lost() -> None:
     arms = {"stock": [result(a=0.1, b=0.2)], "nas": [result(a=0.1, b=0.2), result(b=0.3)]}
 
     assert shared_architectures(arms) == ["b"]
+
+
+def test_too_few_shared_architectures_are_an_error() -> None:
+    arms = {"stock": [result(a=0.1)], "nas": [result(b=0.3)]}
+
+    with pytest.raises(ArmError, match="At least 1 architectures .* shared=0 with 2 failures"):
+        shared_architectures(arms, 3)
+    with pytest.raises(ArmError, match="At least 30 .* got shared=1"):
+        shared_architectures({"stock": [result(a=0.1)], "nas": [result(a=0.3)]}, 64)
 
 
 def test_failed_candidates_count_for_the_rate_and_are_counted() -> None:

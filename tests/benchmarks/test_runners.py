@@ -41,7 +41,7 @@ def test_candidate_size_needs_candidates_alone_and_enough_images() -> None:
         candidate_size.seconds_per_step(size, 1, 1000, "cpu")
 
 
-def test_both_ways_of_h3_train_the_same(tmp_path: Path) -> None:
+def test_all_ways_of_h3_train_the_same(tmp_path: Path) -> None:
     lightning_overhead.main(
         (
             "--widths 4 --depths 1 --data generated-3x32x32 --images 128 --repeats 1 --epochs 1 "
@@ -52,6 +52,8 @@ def test_both_ways_of_h3_train_the_same(tmp_path: Path) -> None:
     [found] = result(tmp_path, "lightning_overhead")["candidates"].values()
     assert found["path"] == "lean"
     assert found["per_step_ratio"]["raw"]["median"] == 1
+    assert found["ms_per_step"].keys() == {"raw", "bare", "ours", "ordinary"}
+    assert found["over_bare"]["per_step"]["median"] > 0
     assert max(found["largest_difference_of_first_loss"].values()) < 1e-3
 
 
@@ -63,7 +65,7 @@ def test_all_arms_of_h1_train_the_same_architectures(tmp_path: Path) -> None:
 
     found = result(tmp_path, "candidates_per_hour")["width 8"]
     assert found["per_hour"].keys() == {"stock", "competent", "nas"}
-    assert found["shared_architectures"] + found["quality"]["nas"]["num_failed"] >= 2
+    assert found["shared_architectures"] == 2
     assert "nas / stock" in found["times_as_many"]
 
 

@@ -135,6 +135,14 @@ def test_section_without_keys_is_the_default() -> None:
         ("search.pruner", "asha", "search.pruner must be a mapping of keys and values, got pru"),
         ("search.callbacks", 3, "search.callbacks must be a list, got callbacks=3."),
         ("search.callbacks", [3], "search.callbacks.0 must be a mapping of keys and values, got"),
+        (
+            "search.rungs",
+            {"fist": 2},
+            "Unknown key 'search.rungs.fist'. Did you mean 'search.rungs.first'?",
+        ),
+        ("search.rungs", 3, "search.rungs must be a mapping of keys and values, got rungs=3."),
+        ("search.rungs", {"first": 8}, "search.rungs.first must be in [1, 7] for 8 epochs, got"),
+        ("search.rungs", {"reduction_factor": 1}, "must be at least 2, got reduction_factor=1."),
         ("search.pruner", {}, "Key 'search.pruner.class_path' must be given, got none."),
         ("name", 3, "name must be text, got name=3."),
         ("wandb.project", "a/b", "wandb.project must be text that matches"),
@@ -246,3 +254,16 @@ class TestOwnTask:
         other = {"class_path": "my_task.Focal", "init_args": {"gamma": 1.0}}
         with pytest.raises(ResumeError, match=r"got task=.*'gamma': 1.0"):
             check_resume(config, make_config({"task": other}))
+
+
+def test_rungs_and_a_pruner_exclude_each_other() -> None:
+    search = {"rungs": {}, "pruner": {"class_path": "optuna.pruners.MedianPruner"}}
+    message = "must not both be given, got pruner=optuna.pruners.MedianPruner. Both end trials"
+    with pytest.raises(ConfigError, match=message):
+        make_config({"search": search})
+
+
+def test_rungs_are_part_of_what_a_study_is() -> None:
+    assert "rungs" not in make_config({}).fixed()["search"]
+    fixed = make_config({"search": {"rungs": {"first": 1}}}).fixed()
+    assert fixed["search"]["rungs"] == {"first": 1, "reduction_factor": 2}

@@ -70,6 +70,10 @@ def drawn(terminal: Terminal) -> list[str]:
 
 
 class TestLine:
+    def test_paused_trials_are_counted(self) -> None:
+        display = display_on(io.StringIO(), num_paused=lambda: 2)
+        assert "0/200 trials; 2 paused; about" in display.line()
+
     def test_everything_is_said(self) -> None:
         display = display_on(io.StringIO())
         display.learn(ended_study())

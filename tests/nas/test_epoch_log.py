@@ -15,12 +15,13 @@ def lines(path: Path) -> list[dict[str, object]]:
     return found
 
 
-def test_life_of_a_trial_is_three_kinds_of_lines(tmp_path: Path) -> None:
+def test_life_of_a_trial_is_four_kinds_of_lines(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "epochs.jsonl"
     log = EpochLog(path)
     running = make_record(4, state=State.RUNNING, source=Source.ADAPTIVE, attempts=2)
     log.started(running)
     log.epoch(running, make_metrics(1, 0.5))
+    log.paused(running, 1)
     log.ended(
         make_record(4, state=State.FAILED, reason="lost", source=Source.ADAPTIVE, attempts=2)
     )
@@ -30,6 +31,7 @@ def test_life_of_a_trial_is_three_kinds_of_lines(tmp_path: Path) -> None:
     assert lines(path) == [
         {"event": "start", **about},
         {"event": "epoch", **about, **epoch},
+        {"event": "pause", **about, "epoch": 1},
         {"event": "end", **about, "state": "failed", "reason": "lost"},
     ]
 

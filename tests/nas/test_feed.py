@@ -10,6 +10,12 @@ def test_all_watchers_are_told_in_order() -> None:
     record = make_record(4)
     watchers.started(record)
     watchers.epoch(record, make_epoch(2, 0.5))
+    watchers.paused(record, 2)
     watchers.ended(record)
-    expected = [("started", 4, 1), ("epoch", 4, 2), ("ended", 4, State.COMPLETE)]
+    expected = [
+        ("started", 4, 1),
+        ("epoch", 4, 2),
+        ("paused", 4, 2),
+        ("ended", 4, State.COMPLETE),
+    ]
     assert one.events == two.events == expected

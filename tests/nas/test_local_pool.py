@@ -154,7 +154,10 @@ def test_group_is_trained_by_one_worker_and_one_member_is_stopped(watched: Watch
     watched.pool.answer("second", Verdict.STOP)
     done = watched.wait_for(lambda e: isinstance(e, WorkDone) and e.outcomes[0].key == "first")
     assert isinstance(done, WorkDone)
-    stopped, whole = done.outcomes
+    # Told while the other goes on.
+    (stopped,) = done.outcomes
+    assert ["second"] in [worker["trials"] for worker in watched.pool.describe()]
+    whole = watched.outcome("second")
     assert isinstance(stopped, Measurement)
     assert isinstance(whole, Measurement)
     assert (stopped.stopped, len(stopped.history)) == (True, 1)

@@ -49,6 +49,7 @@ SPEC = preset("resnet-20")
             test=True,
             keep_weights=True,
             supervised=["trial-0001"],
+            pause_after=4,
         ),
         Answer(key="trial-0001", verdict=Verdict.STOP),
         Ready(pid=7, device="cpu", setup_seconds=1.5),

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nas.config import make_config
+from nas.config import StudyConfig, make_config
 from nas.price import Price, estimate_price, seconds_left, training_seconds
 from nas.trials import Source, State
 from search_spaces.presets import cifar_network
@@ -165,3 +165,28 @@ class TestWhatIsLeft:
         assert (price.num_randomised, price.num_adaptive) == (0, 10)
         assert "randomised" not in price.describe()
         assert "skip map" not in price.describe()
+
+
+class TestRungs:
+    CONFIG = make_config({"search": {"trials": 20, "rungs": {}}})
+
+    def price(self, config: StudyConfig) -> Price:
+        return estimate_price(config, config.make_space(), 1, anchors=False, finalists=False)
+
+    def test_adaptive_trials_cost_fewer_epochs(self) -> None:
+        price, whole = self.price(self.CONFIG), self.price(make_config({"search": {"trials": 20}}))
+        assert price.adaptive_share == 0.5
+        assert price.seconds < whole.seconds
+        assert "8 epochs each, adaptive trials 4.0 on average, about" in price.describe()
+
+    def test_time_left_goes_by_epochs(self) -> None:
+        price = self.price(self.CONFIG)
+        rows = [
+            make_record(n, source=Source.RANDOMISED, seconds=8.0, epochs_done=8) for n in range(10)
+        ]
+        assert seconds_left(price, rows, 1) == pytest.approx(10 * 4.0)
+        longest = [
+            make_record(n, source=Source.ADAPTIVE, seconds=8.0, epochs_done=8) for n in range(3)
+        ]
+        left = seconds_left(price, rows + longest, 1, seconds_paused=6.0)
+        assert left == pytest.approx(10 * 4.0 - 3 * 8.0 - 6.0)

@@ -1,3 +1,5 @@
+import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.nas.fake_pool import (
     as_optuna,
     load,
     make_history,
+    make_measurement,
     open_feed,
     open_tiny,
     search,
@@ -239,6 +242,33 @@ def test_a_promotion_is_not_forgotten_when_the_owner_dies(tmp_path: Path) -> Non
     Owner(pool, [again]).run()
     [first, *_] = [work for work in pool.works if promoted.key in work.keys]
     assert first.pause_after in (2, None)
+
+
+def test_an_owner_that_dies_while_it_ends_paused_ones_leaves_the_rest(tmp_path: Path) -> None:
+    config = with_rungs()
+    feed = open_feed(tmp_path, config)
+    vanish(feed, FakePool(epochs=EPOCHS), 4)
+    first, *rest = feed.trials.paused
+    feed.trials.end_paused({first: "paused at epoch 1 of rung 1"})
+    again = open_feed(tmp_path, config)
+    assert set(again.trials.paused) == set(rest)
+    Owner(FakePool(epochs=EPOCHS), [again]).run()
+    found = records(tmp_path, config)
+    assert len(found) == 24
+    assert {trial.state for trial in found} == {State.COMPLETE, State.PRUNED}
+
+
+def test_a_trial_without_a_value_at_its_rung_fails_there(tmp_path: Path) -> None:
+    config = with_rungs(trials=4)
+    feed = open_feed(tmp_path, config)
+    work = feed.next(2)
+    assert work is not None
+    bad, good = (make_measurement(c, EPOCHS, stopped_after=1) for c in work.candidates)
+    epoch = dataclasses.replace(bad.last, val_log_loss=math.nan)
+    feed.done([dataclasses.replace(bad, history=(epoch,)), good])
+    assert set(feed.trials.paused) == {good.key}
+    [failed] = feed.trials.ended
+    assert (failed.state, failed.reason) == (State.FAILED, "diverged")
 
 
 def test_lost_promoted_trials_are_tried_again(tmp_path: Path) -> None:

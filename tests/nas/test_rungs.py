@@ -114,3 +114,40 @@ def test_resumed_study_goes_on_as_if_it_had_never_stopped() -> None:
     while (promoted := rungs.next_promotion()) is not None:
         assert again.next_promotion() == promoted
     assert again.next_promotion() is None
+
+
+class TestGroups:
+    def test_promotions_are_of_one_rung_best_first(self) -> None:
+        rungs = Rungs(8)
+        reach(rungs, 2, a=1.0, b=2.0, c=3.0, d=4.0, e=5.0, f=6.0)
+        assert rungs.num_deserving == 3
+        assert rungs.next_promotions(2) == ["a", "b"]
+        reach(rungs, 4, a=1.0, b=0.9)
+        assert rungs.num_deserving == 2
+        assert rungs.next_promotions(8) == ["b"]
+        assert rungs.next_promotions(8) == ["c"]
+        assert rungs.next_promotions(8) == []
+        assert rungs.num_deserving == 0
+
+    def test_promotion_by_a_former_owner_is_known(self) -> None:
+        rungs = Rungs(8)
+        reach(rungs, 2, a=1.0, b=2.0)
+        rungs.promoted("a", 2)
+        assert rungs.paused() == ["b"]
+        assert rungs.pause_after_of("a") == 4
+        assert rungs.next_promotion() is None
+
+    def test_rungs_are_counted_from_one(self) -> None:
+        assert [Rungs(9).rung_of(level) for level in (2, 4, 8)] == [1, 2, 3]
+
+
+class TestShare:
+    @pytest.mark.parametrize(
+        ("rungs", "epochs"),
+        [(Rungs(8), 2 + 2 / 2 + 4 / 4), (Rungs(4, first=1), 1 + 1 / 2 + 2 / 4)],
+    )
+    def test_expected_share_is_what_ranks_by_chance_cost(
+        self, rungs: Rungs, epochs: float
+    ) -> None:
+        total = 8 if rungs.levels == [2, 4] else 4
+        assert rungs.expected_share == pytest.approx(epochs / total)

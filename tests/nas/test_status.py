@@ -23,6 +23,7 @@ def test_every_key_of_the_interface_is_there(tmp_path: Path) -> None:
         "target",
         "is_running",
         "trials",
+        "paused",
         "repeats",
         "refused",
         "rows_left_out",
@@ -50,6 +51,20 @@ def test_new_study_has_no_best(tmp_path: Path) -> None:
     status = read_status(make_study(tmp_path).folder.path)
     assert status["best"] is None
     assert "trials   0 of 6 done (none yet)" in describe_status(status)
+
+
+def test_paused_trials_are_counted_apart(tmp_path: Path) -> None:
+    study = make_study(tmp_path, [0.5, None, None])
+    paused = study.search.trials()[1]
+    study.search.annotate(paused._trial_id, {"paused": {"history": [{"epoch": 1}]}})
+    status = read_status(study.folder.path)
+    assert (status["paused"], status["trials"]["running"]) == (1, 2)
+    text = describe_status(status)
+    assert "trials   1 of 6 done (1 complete, 1 running, 1 paused)" in text
+    assert "go on with" in text
+    # Promoted, it is in training again.
+    study.search.annotate(paused._trial_id, {"promoted_from": 1})
+    assert read_status(study.folder.path)["paused"] == 0
 
 
 def test_trial_enqueued_by_others_is_waiting(tmp_path: Path) -> None:

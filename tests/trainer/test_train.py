@@ -485,3 +485,34 @@ def test_nothing_is_printed(train, candidate, recipe, digits, store, capfd):
     train([candidate], recipe, digits, checkpoints=store, test=True, keep_weights=True)
     train([candidate], recipe, digits, checkpoints=store)
     assert capfd.readouterr() == ("", "")
+
+
+HALF_FROZEN = """
+import torch
+from torch import nn
+from search_spaces.blocks import BasicBranch
+
+class HalfFrozen(BasicBranch):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scale = nn.Parameter(torch.ones(1), requires_grad=False)
+
+    def forward(self, x):
+        return self.scale * super().forward(x)
+"""
+
+
+def test_frozen_weights_of_a_block_stay_as_they_are(
+    make_spec, recipe, digits, store, tmp_path, monkeypatch
+):
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(HALF_FROZEN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = make_spec().changed(block={"class_path": f"{name}.HalfFrozen", "layers": 2})
+    candidate = Candidate(key="trial-0", spec=spec, seed=1)
+    changed = recipe.model_copy(update={"weight_decay": 0.1})
+    (outcome,) = train_all([candidate], changed, digits, checkpoints=store, keep_weights=True)
+    assert outcome.path == f"ordinary: {name}.HalfFrozen may have weights that are not trained"
+    frozen = [value for key, value in weights(store).items() if key.endswith("scale")]
+    assert len(frozen) == 2
+    assert all(torch.equal(value, torch.ones_like(value)) for value in frozen)

@@ -1,5 +1,6 @@
 """How many candidates are trained as one network: measured, since it hangs on machine and widths."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from search_spaces.spec import ArchitectureSpec
 from trainer.augmentation import Augmentation
 from trainer.checks import parse_device
 from trainer.datasets import ImageData
+from trainer.measurement import Reason
 from trainer.population.batches import IndexBlocks
 from trainer.population.fusing import can_fuse
 from trainer.population.module import PopulationModule
@@ -23,11 +25,15 @@ from trainer.recipe import Recipe
 from trainer.seeding import generator
 from trainer.setting import reason_of
 
+_log = logging.getLogger(__name__)
+
 LARGEST = 16
 """Beyond it little is won, and a group waits for more of its members."""
 _LEAST_GAIN = 1.03
 """A group twice as large must be this much faster per candidate."""
 _TIMED_STEPS = 4
+_ALONE = 8
+"""Networks at most that are timed alone."""
 _MEMORY_SHARE = 0.6
 """Of a GPU's memory that a group may fill."""
 
@@ -65,35 +71,48 @@ def measure_group_size(
     place = parse_device(device)
     if not can_fuse(specs):
         return GroupSize(size=1, seconds={}, why="these networks cannot be fused")
-    seconds: dict[int, float] = {}
-    best, size, limit = 1, 1, f"more than {largest} are not tried"
-    while size <= largest:
+    tried = list(specs[:_ALONE])
+    alone = [_step_seconds([spec], recipe, data, place) for spec in tried]
+    usual = sum(alone) / len(alone)
+    seconds = {1: usual}
+    best, size, limit = 1, 2, f"more than {largest} are not tried"
+    while size <= largest and not _is_memory_full(place):
         try:
-            chosen = list(islice(cycle(specs), size))
-            seconds[size] = _seconds_per_candidate(chosen, recipe, data, place)
+            together = _step_seconds(list(islice(cycle(tried), size)), recipe, data, place)
         except (RuntimeError, MemoryError) as error:
-            limit = f"{size} do not fit ({reason_of(error)})"
+            limit = _why_not(size, error)
             break
-        if size == 1 or seconds[best] >= _LEAST_GAIN * seconds[size]:
+        # Over the time of the same networks, as some have more to compute than others.
+        seconds[size] = usual * together / sum(islice(cycle(alone), size))
+        if seconds[best] >= _LEAST_GAIN * seconds[size]:
             best = size
         elif size >= 4 * best:
             # One size that gains nothing may be chance.
-            limit = f"{2 * best} and {size} gain nothing more"
-            break
-        if _is_memory_full(place):
-            limit = f"{2 * size} would not fit"
+            limit = f"{size // 2} and {size} gain nothing more"
             break
         size *= 2
+    if size <= largest and _is_memory_full(place):
+        limit = f"{size} would not fit"
     if best == 1:
         return GroupSize(size=1, seconds=seconds, why=f"candidates train one by one: {limit}")
     share = seconds[best] / seconds[1]
-    why = f"{best} candidates train as one network in {share:.2f} of their time alone; {limit}"
+    why = f"{best} candidates together take {share:.2f} of their time one by one; {limit}"
     return GroupSize(size=best, seconds=seconds, why=why)
 
 
-def _seconds_per_candidate(
+def _why_not(size: int, error: Exception) -> str:
+    reason = reason_of(error)
+    if reason is Reason.OOM:
+        return f"{size} do not fit"
+    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+    _log.warning("%d candidates could not be trained together (%s).", size, first_line)
+    return f"{size} could not be trained together ({first_line})"
+
+
+def _step_seconds(
     specs: Sequence[ArchitectureSpec], recipe: Recipe, data: ImageData, device: torch.device
 ) -> float:
+    """Return the seconds of one step of all these networks together."""
     step = _training_step(specs, recipe, data, device)
     step()
     times = []
@@ -101,7 +120,7 @@ def _seconds_per_candidate(
         started = time.perf_counter()
         step()
         times.append(time.perf_counter() - started)
-    return min(times) / len(specs)
+    return min(times)
 
 
 def _training_step(

@@ -1,6 +1,5 @@
 """One candidate in a group: its network, its record, its end."""
 
-import logging
 from dataclasses import asdict, dataclass, field
 
 from search_spaces.complexity import complexity
@@ -8,11 +7,9 @@ from search_spaces.resnet import CandidateResNet, build_candidate
 from trainer.compact import CandidateState, read_state
 from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement, Reason
 from trainer.recipe import Recipe
-from trainer.resume import training_identity
+from trainer.resume import is_usable, training_identity
 from trainer.seeding import generator
 from trainer.setting import Setting, peak_memory_bytes
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -33,6 +30,8 @@ class Member:
     """Clock when its checkpoint was written last, s."""
     told: int = 0
     """Epochs that `Progress` was told of; more than it has after a group was given up."""
+    stops_after: int | None = None
+    """Epoch after which `Progress` said to stop."""
     tested: dict[str, float] = field(default_factory=dict[str, float])
     stopped: bool = False
     outcome: Measurement | Failure | None = None
@@ -123,14 +122,10 @@ def _stored_state(
     data = setting.checkpoints.load(candidate.key)
     if data is None:
         return None
-    try:
-        state = read_state(data, network)
-        differing = [k for k, value in identity.items() if state.identity.get(k) != value]
-    except Exception as error:  # noqa: BLE001 - bytes can be damaged in any way
-        problem = f"it is damaged ({type(error).__name__})"
-    else:
-        if not differing:
-            return state
-        problem = f"it is of another training (differs in {', '.join(differing)})"
-    _log.warning("Checkpoint %r is not used: %s. Training afresh.", candidate.key, problem)
-    return None
+    states: list[CandidateState] = []
+
+    def read() -> dict[str, object]:
+        states.append(read_state(data, network))
+        return states[0].identity
+
+    return states[0] if is_usable(candidate.key, identity, read) else None

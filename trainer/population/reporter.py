@@ -105,10 +105,7 @@ class GroupReporter(Checkpoint):
             was_due = pauses or self._is_due(member)
             if was_due:
                 self._save(index, member, module, steps)
-            verdict = Verdict.CONTINUE
-            if epoch.epoch > member.told:
-                verdict = self._setting.progress.epoch_done(member.key, epoch)
-                member.told = epoch.epoch
+            verdict = self._verdict(member, epoch)
             if verdict is Verdict.STOP and not was_due:
                 self._save(index, member, module, steps)
         except Exception as error:
@@ -116,6 +113,15 @@ class GroupReporter(Checkpoint):
             raise
         is_last = epoch.epoch >= self._setting.recipe.epochs
         member.stopped = not is_last and (pauses or verdict is Verdict.STOP)
+
+    def _verdict(self, member: Member, epoch: EpochMetrics) -> Verdict:
+        """Ask once per epoch, also where a group that failed is trained again."""
+        if epoch.epoch > member.told:
+            member.told = epoch.epoch
+            verdict = self._setting.progress.epoch_done(member.key, epoch)
+            if verdict is Verdict.STOP:
+                member.stops_after = epoch.epoch
+        return Verdict.STOP if member.stops_after == epoch.epoch else Verdict.CONTINUE
 
     def _save(self, index: int, member: Member, module: PopulationModule, steps: int) -> None:
         if self._setting.checkpoints is not None:

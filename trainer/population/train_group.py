@@ -64,8 +64,13 @@ def _train_together(
     members: list[Member], setting: Setting, path: str
 ) -> dict[str, Measurement | Failure]:
     """Train members that have finished equally many epochs."""
-    going = members
-    while going:
+    for member in members:
+        if member.stops_after == len(member.history):
+            # Stopped in a group that failed after that.
+            member.stopped = True
+            member.measure(setting, path)
+    _tell(members, setting)
+    while going := [member for member in members if member.outcome is None]:
         segment = _Segment(going, setting)
         try:
             segment.run()
@@ -74,21 +79,28 @@ def _train_together(
                 raise
             failed, problem = error, traceback.format_exc()
         else:
-            for member in going:
-                if member.outcome is None and (member.stopped or segment.is_over):
-                    setting.keep(member.key, member.network)
-                    member.measure(setting, path + segment.form)
-            going = [member for member in going if member.outcome is None]
+            segment.end_members(path)
+            _tell(going, setting)
             continue
         # Only now: the traceback's frames held the network until the handler was left.
         del segment
         _free(setting.device)
+        _tell(going, setting)
+        going = [member for member in going if member.outcome is None]
         if len(going) > 1:
             return _outcomes(members) | _halved(going, setting, failed)
         message = f"{type(failed).__name__}: {failed}".splitlines()[0]
-        going[0].fail(reason_of(failed), message, problem)
-        going = []
+        for member in going:
+            member.fail(reason_of(failed), message, problem)
+        _tell(going, setting)
     return _outcomes(members)
+
+
+def _tell(members: Sequence[Member], setting: Setting) -> None:
+    """Say which of these members have ended, if any."""
+    ended = list(_outcomes(members).values())
+    if ended:
+        setting.ended(ended)
 
 
 def _halved(
@@ -102,7 +114,7 @@ def _halved(
     for part in (members[:half], members[half:]):
         fresh = [new_member(member.candidate, setting) for member in part]
         for member, former in zip(fresh, part, strict=True):
-            member.told = former.told
+            member.told, member.stops_after = former.told, former.stops_after
         by_epoch: dict[int, list[Member]] = {}
         for member in fresh:
             by_epoch.setdefault(len(member.history), []).append(member)
@@ -175,7 +187,8 @@ class _Segment:
         if epochs == 0:
             self._look_at_gradients(module, blocks)
         trainer = new_trainer(setting, self.reporter, clip_norm=None)
-        start_at(trainer, epochs, module.optimizer.steps)
+        if epochs:
+            start_at(trainer, epochs, module.optimizer.steps)
         if setting.is_paused_at(epochs):
             for member in members:
                 member.stopped = True
@@ -190,6 +203,17 @@ class _Segment:
         setup = time.perf_counter() - started - self.reporter.training_seconds
         for member in members:
             member.setup_seconds += setup / len(members)
+
+    def end_members(self, path: str) -> None:
+        """Measure the members that have come to their last epoch, or that were stopped.
+
+        Args:
+            path: How the group was trained.
+        """
+        for member in self.members:
+            if member.outcome is None and (member.stopped or self.is_over):
+                self.setting.keep(member.key, member.network)
+                member.measure(self.setting, f"{path}{self.form}")
 
     def _module(self, train: Split) -> tuple[PopulationModule, IndexBlocks]:
         setting, members = self.setting, self.members

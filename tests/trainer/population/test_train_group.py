@@ -3,6 +3,7 @@ import signal
 import pytest
 import torch
 
+import trainer.population.train_group as train_group_module
 from trainer import Candidate, Failure, Measurement, Reason, Recipe
 from trainer.population.network import FusedResNet
 from trainer.population.single import SingleNetwork
@@ -235,3 +236,42 @@ def test_a_group_leaves_process_and_terminal_as_they_were(group, recipe, digits,
     assert capfd.readouterr() == ("", "")
     assert [signal.getsignal(number) for number in signals] == handlers
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_outcomes_are_told_as_soon_as_they_are_known(group, recipe, digits, make_progress):
+    told = []
+    key = group[0].key
+    progress = make_progress(**{key.replace("-", "_"): 1})
+
+    def ended(outcomes):
+        told.append((sorted(o.key for o in outcomes), len(progress.calls)))
+
+    outcomes = train(group, recipe, digits, progress, ended=ended)
+    others = sorted(candidate.key for candidate in group[1:])
+    # The first to be stopped is told of before anybody's second epoch.
+    assert told[0] == ([key], len(group))
+    assert [keys for keys, _ in told[1:]] == [others]
+    assert [outcome.key for outcome in outcomes] == [candidate.key for candidate in group]
+
+
+def test_a_stop_holds_where_the_group_fails_after_it(
+    group, recipe, digits, store, make_progress, monkeypatch
+):
+    key = group[0].key
+    progress = make_progress(**{key.replace("-", "_"): 1})
+    real = train_group_module._Segment._keep_state
+    failed = []
+
+    def fail_once(self, module):
+        if not failed:
+            failed.append(True)
+            raise RuntimeError("no luck")
+        real(self, module)
+
+    monkeypatch.setattr(train_group_module._Segment, "_keep_state", fail_once)
+    told = []
+    outcomes = train(group, recipe, digits, progress, checkpoints=store, ended=told.extend)
+    assert failed
+    assert [len(o.history) for o in outcomes] == [1] + [recipe.epochs] * (len(group) - 1)
+    assert outcomes[0].stopped
+    assert sorted(o.key for o in told) == sorted(candidate.key for candidate in group)
