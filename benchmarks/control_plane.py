@@ -1,11 +1,14 @@
 """H4: what the owner costs per candidate in a study of 100, 1,000 and 10,000 trials.
 
 A study of N ended trials is written to a real run folder, in the default space and with the default
-sampler. An owner takes it up and brings it further with a worker that trains in no time, so that all
-wall time is the owner's: ask, persist, tell, the files of the run folder, the hand-over to W&B. What
-goes by the clock and not by candidates (the display, counting the settled answers, `workers.json`)
-is told apart: a study whose candidates take no time is too short for it. The reference is a plain Optuna study of as many trials of the same parameters, with the default
-TPE: ask, suggest and tell, on SQLite and on a journal. Groups of 1 and of 8.
+sampler. An owner takes it up and brings it further with a worker that trains in no time, so that all wall
+time is the owner's: ask, persist, tell, the epochs' messages and log, the files of the run folder.
+W&B is off: what the thread costs that hands trials to its writer is not in it. What goes by the
+clock and not by candidates (the display, counting the settled answers, `workers.json`) is told
+apart, as a study whose candidates take no time is too short for it; `with clocked` has it all. The
+share is of the wall time of a study on two workers whose candidates take --seconds each. The
+reference is a plain Optuna study of as many trials of the same parameters, with the default TPE:
+ask, suggest and tell, on SQLite and on a journal. Groups of 1 and of 8.
 
     python -m benchmarks.control_plane
 """
@@ -34,6 +37,7 @@ from nas.allowed_rows import AllowedRows
 from nas.config import make_config
 from nas.devices import Slot, plan_slots
 from nas.display import Display
+from nas.epoch_log import EpochLog
 from nas.known_specs import KnownSpecs
 from nas.open_study import open_study
 from nas.results import Results
@@ -42,7 +46,6 @@ from nas.running import TrialsInTraining
 from nas.sampling import SamplerMirror, distribution_of, parameters_of
 from nas.study_run import SearchOptions, StudyRun
 from nas.study_store import StudyStore
-from nas.wandb_runs.watcher import WandbWatcher
 from nas.worker_board import WorkerBoard
 from search_spaces.space import Decision, Value
 from search_spaces.spec import ArchitectureSpec
@@ -55,13 +58,15 @@ PARTS = {
     "start": [(StudyStore, "start"), (TrialsInTraining, "begin")],
     "done": [(StudyStore, "finish"), (TrialsInTraining, "done")],
     "disk": [(os, "fsync")],
-    "W&B hand-over": [(WandbWatcher, "ended")],
+    "epochs": [(EpochLog, "epoch")],
 }
 CLOCKED = {
     "display": [(Display, "tick"), (WorkerBoard, "tick")],
     "count": [(Results, "count_answers")],
 }
-_MORE = ("rest", "asks", "ms per count of answers")
+_MORE = ("rest", "with clocked", "asks", "ms per count of answers")
+_WORKERS = 2
+"""Of the study whose wall time the share is of."""
 WARM = 32
 """Candidates before the clock starts, in which what is cached is made."""
 
@@ -108,7 +113,14 @@ def _per_candidate(seconds: float, parts: Parts, candidates: int) -> dict[str, A
     counts = max(parts.calls["count"], 1)
     by_clock = {"ms per count of answers": 1e3 * parts.seconds["count"] / counts}
     asks = parts.calls["ask"] / candidates
-    return {"all": whole, **own, "rest": whole - sum(own.values()), "asks": asks, **by_clock}
+    return {
+        "all": whole,
+        **own,
+        "rest": whole - sum(own.values()),
+        "with clocked": 1e3 * seconds / candidates,
+        "asks": asks,
+        **by_clock,
+    }
 
 
 class StockStudy:
@@ -189,15 +201,29 @@ def _spreads(results: Sequence[dict[str, Any]]) -> dict[str, Spread]:
     return {part: spread_of([result[part] for result in results]) for part in results[0]}
 
 
+def share(parts: dict[str, Spread], seconds: float) -> float:
+    """Return the owner's share of the wall time, percent, where candidates take so many seconds."""
+    # Candidates end so often on so many workers.
+    name = "with clocked" if "with clocked" in parts else "all"
+    return 100 * parts[name].median / (1e3 * seconds / _WORKERS)
+
+
 def describe(result: dict[str, Any]) -> str:
     """Return the result as tables."""
+    seconds = result["seconds of a candidate"]
     rows = [
-        [size, arm, parts["all"].describe()]
+        [size, arm, parts["all"].describe(), f"{share(parts, seconds):.2f}"]
         + [f"{parts[name].median:.2f}" if name in parts else "" for name in (*PARTS, *_MORE)]
         for size, arms in result["trials"].items()
         for arm, parts in arms.items()
     ]
-    return format_table(["trials", "arm", "ms per candidate", *PARTS, *_MORE], rows)
+    header = [
+        "trials",
+        "arm",
+        "ms per candidate",
+        f"% at {seconds:g} s each on {_WORKERS} workers",
+    ]
+    return format_table([*header, *PARTS, *_MORE], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -207,12 +233,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--candidates", type=int, default=128, help="per measurement of ours")
     parser.add_argument("--stock", type=int, default=4, help="per measurement of Optuna; 0: none")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="of a worker per candidate, in a real study"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(
             options.trials, options.candidates, options.stock, options.repeats, Path(folder)
         )
+    result["seconds of a candidate"] = options.seconds
     print(describe(result))
     print(write_result("control_plane", result, folder=options.results))
 

@@ -11,7 +11,12 @@ WIDTH, HEIGHT = 720, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 190, 36, 50
 _COLOURS = (
     "#9ca3af", "#2563eb", "#dc2626", "#f59e0b", "#059669", "#7c3aed", "#000000", "#a16207",
+    "#ec4899",
 )  # fmt: skip
+_DASHES = ("", "7 3", "2 3")
+"""Curves often lie on each other."""
+_MOST_BANDS = 3
+"""With more curves their bands would hide each other."""
 
 
 def draw_curves(
@@ -22,7 +27,9 @@ def draw_curves(
     x_label: str,
     y_label: str,
 ) -> str:
-    """Draw the median of each curve and the band between its quartiles; x and y by logarithm.
+    """Draw the median of each curve; x and y by logarithm.
+
+    Where there are few, also the bands between their quartiles.
 
     Args:
         x: Places, > 0.
@@ -36,16 +43,17 @@ def draw_curves(
     across = Scale(low=min(x), high=max(x), start=_LEFT, end=WIDTH - _RIGHT, log=True)
     up = scale_over([*every], HEIGHT - _BOTTOM, _TOP, log=True)
     parts = [_axes(across, up, title, x_label, y_label)]
-    for nth, values in enumerate(curves.values()):
+    for nth, values in enumerate(curves.values() if len(curves) <= _MOST_BANDS else ()):
         colour = _COLOURS[nth % len(_COLOURS)]
         parts.append(_band(x, values, across, up, colour))
     for nth, (name, values) in enumerate(middle.items()):
         colour = _COLOURS[nth % len(_COLOURS)]
         points = [(across(a), up(b)) for a, b in zip(x, values, strict=True) if np.isfinite(b)]
-        parts.append(_line(points, colour))
+        dash = _DASHES[nth % len(_DASHES)]
+        parts.append(_line(points, colour, dash))
         y = _TOP + 12 + 20 * nth
         start = WIDTH - _RIGHT + 14
-        parts.append(_line([(start, y - 4), (start + 18, y - 4)], colour))
+        parts.append(_line([(start, y - 4), (start + 18, y - 4)], colour, dash))
         parts.append(_words(start + 24, y, name))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
@@ -86,9 +94,12 @@ def _band(x: Sequence[float], values: np.ndarray, across: Scale, up: Scale, colo
     return f'<path d="M{steps}Z" fill="{colour}" opacity="0.1"/>'
 
 
-def _line(points: Sequence[tuple[float, float]], colour: str) -> str:
+def _line(points: Sequence[tuple[float, float]], colour: str, dash: str) -> str:
+    if not points:
+        return ""
     steps = "L".join(f"{a:.1f},{b:.1f}" for a, b in points)
-    return f'<path d="M{steps}" fill="none" stroke="{colour}" stroke-width="2"/>' if points else ""
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<path d="M{steps}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
 
 
 def _words(x: float, y: float, words: str, anchor: str = "start", weight: str = "normal") -> str:

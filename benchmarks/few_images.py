@@ -21,7 +21,7 @@ def load_few(name: str, n_train: int, n_val: int) -> ImageData:
     facts = data_facts(name)
     if n_train > facts.n_train or n_val > facts.n_val:
         raise ValueError(
-            f"{name} has {facts.n_train} and {facts.n_val} images, got n_train={n_train} and "
+            f"load_few: {name} has {facts.n_train} and {facts.n_val} images, got n_train={n_train} and "
             f"n_val={n_val}. Ask for fewer, or for smaller batches."
         )
     facts = replace(facts, n_train=n_train, n_val=n_val)

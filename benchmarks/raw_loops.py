@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from search_spaces.resnet import build_candidate
 from search_spaces.spec import ArchitectureSpec
-from trainer.datasets import ImageData
+from trainer.datasets import ImageData, NormalisedData
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.module import lr_factor
 from trainer.population.batches import IndexBlocks
@@ -107,7 +107,7 @@ def train_bare(
 
 
 def _train(
-    parts: _Parts, recipe: Recipe, splits: ImageData, device: str, called: float, path: str
+    parts: _Parts, recipe: Recipe, splits: NormalisedData, device: str, called: float, path: str
 ) -> Timed:
     warmup = round(recipe.warmup_epochs * parts.num_batches)
     cosine_steps = recipe.epochs * parts.num_batches - warmup

@@ -145,7 +145,7 @@ def picture(curves: dict[str, np.ndarray], about: str) -> str:
         shown,
         title=f"Regret of the chosen network, {about}",
         x_label="trainings' worth of epochs",
-        y_label="log-loss beyond the best network's, on unseen seeds; quartiles shaded",
+        y_label="log-loss beyond the best network's, on unseen seeds; medians",
     )
 
 

@@ -30,7 +30,7 @@ def draw_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[di
     """
     if count > space.size:
         raise ValueError(
-            f"count must be at most the {space.size} architectures of the space, got "
+            f"draw_architectures: count must be at most the {space.size} architectures of the space, got "
             f"count={count}. Ask for fewer."
         )
     rng = np.random.default_rng(seed)

@@ -1,7 +1,8 @@
 """Ended trials with what is asked of them all the time, counted as they come."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import overload
 
 from nas.trials import Source, State, TrialRecord
 
@@ -10,15 +11,15 @@ SEARCH = (Source.RANDOMISED, Source.ADAPTIVE)
 _DONE = (State.COMPLETE, State.PRUNED)
 
 
-class EndedTrials(list[TrialRecord]):
-    """A list of ended trials that only grows; its counts cost the same however long it is.
+class EndedTrials(Sequence[TrialRecord]):
+    """Ended trials, which only become more; their counts cost the same however many they are.
 
     Args:
         records: The first ones.
     """
 
     def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
-        super().__init__()
+        self._records: list[TrialRecord] = []
         self._states: Counter[tuple[Source, State]] = Counter()
         self._num_built = 0
         self._best: dict[str, TrialRecord] = {}
@@ -30,9 +31,23 @@ class EndedTrials(list[TrialRecord]):
         """Their epochs by source."""
         self.extend(records)
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> TrialRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
+
+    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
+        """Return one, or those of a slice, in the order in which they were added."""
+        return self._records[index]
+
     def append(self, record: TrialRecord) -> None:
         """Add a trial."""
-        super().append(record)
+        self._records.append(record)
         self._states[record.source, record.state] += 1
         self._num_built += record.source is Source.ADAPTIVE and record.spec_id is not None
         if record.seconds is not None:

@@ -108,9 +108,9 @@ def describe_groups(ready: Ready) -> str:
         return f"none: {ready.group_why}" if ready.group_why else ""
     text = f"up to {size} candidates per worker train as one network"
     factor = speed_factor(ready)
-    return (
-        text if factor is None else f"{text} ({size}: {factor:.2f} of the time of training alone)"
-    )
+    if factor is None:
+        return text
+    return f"{text}: together they take {factor:.2f} of their time one by one"
 
 
 def speed_factor(ready: Ready) -> float | None:

@@ -14,9 +14,13 @@ from typing import Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileSymlinkLock
-from optuna.storages.journal import _storage as replay
 
 from nas.errors import StorageError
+
+try:
+    from optuna.storages.journal import _storage as replay
+except ImportError:
+    replay = None
 
 _PARSE = "json_to_distribution"
 """Name of what reads a range in Optuna's replay."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.pruners import BasePruner, NopPruner
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -17,7 +17,6 @@ from nas.constraints import Constraints, Limits
 from nas.errors import ConfigError
 from nas.mutation_sampler import MutationSampler
 from nas.searched_recipe import PREFIX, LogRange, SearchedRecipe
-from nas.tpe import LongTPESampler
 from search_spaces import class_paths
 from search_spaces.errors import SpaceError
 from search_spaces.space import Decision, SearchSpace, Value
@@ -231,6 +230,16 @@ def make_sampler(
         return RandomSampler(seed=seed)
     if config == "mutation":
         return MutationSampler(seed)
+    return _tpe(seed)
+
+
+def _tpe(seed: int) -> BaseSampler:
+    """Make the sampler for long studies; Optuna's own where its insides are otherwise."""
+    try:
+        # Here, not above: it needs Optuna's insides, and the package must not.
+        from nas.tpe import LongTPESampler
+    except ImportError:
+        return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
     return LongTPESampler(seed)
 
 

@@ -25,9 +25,9 @@ def test_shared_are_the_architectures_that_no_run_lost() -> None:
 def test_too_few_shared_architectures_are_an_error() -> None:
     arms = {"stock": [result(a=0.1)], "nas": [result(b=0.3)]}
 
-    with pytest.raises(ArmError, match="At least 1 architectures .* shared=0 with 2 failures"):
+    with pytest.raises(ArmError, match=r"At least 1 architectures .* shared=0 with 2 failures"):
         shared_architectures(arms, 3)
-    with pytest.raises(ArmError, match="At least 30 .* got shared=1"):
+    with pytest.raises(ArmError, match=r"At least 30 .* got shared=1"):
         shared_architectures({"stock": [result(a=0.1)], "nas": [result(a=0.3)]}, 64)
 
 

@@ -9,6 +9,9 @@ import pytest
 from benchmarks import control_plane, restart
 from benchmarks.parts import measured
 
+_RARE = ("design row", "known")
+"""Parts that a study this small may not come to."""
+
 
 def test_control_plane_says_where_the_time_goes(tmp_path: Path) -> None:
     control_plane.main(
@@ -22,7 +25,8 @@ def test_control_plane_says_where_the_time_goes(tmp_path: Path) -> None:
         "Optuna, journal",
     }
     ours = {part: spread["median"] for part, spread in found["nas, groups of 8"].items()}
-    assert all(ours[part] > 0 for part in ("ask", "start", "done", "disk", "tell"))
+    assert all(ours[part] > 0 for part in control_plane.PARTS if part not in _RARE)
+    assert ours["with clocked"] > ours["all"]
     parts = sum(ours[part] for part in (*control_plane.PARTS, "rest"))
     assert parts == pytest.approx(ours["all"])
 
@@ -39,7 +43,7 @@ def test_nothing_that_ended_is_lost_by_a_kill(tmp_path: Path) -> None:
 
 
 class Clockwork:
-    """Two functions, one of which calls the other."""
+    """Two functions, one of which calls the other for much longer."""
 
     def outer(self) -> None:
         """Take a while, and let the other one."""
@@ -48,7 +52,7 @@ class Clockwork:
 
     def inner(self) -> None:
         """Take a while."""
-        time.sleep(0.05)
+        time.sleep(0.5)
 
 
 def test_parts_are_without_the_parts_they_call() -> None:
@@ -57,4 +61,4 @@ def test_parts_are_without_the_parts_they_call() -> None:
         clockwork.outer()
     clockwork.inner()
     assert dict(parts.calls) == {"a": 1, "b": 1}
-    assert 0.02 <= parts.seconds["a"] < 0.05 <= parts.seconds["b"]
+    assert 0.02 <= parts.seconds["a"] < 0.5 <= parts.seconds["b"]

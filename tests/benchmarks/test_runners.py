@@ -37,7 +37,7 @@ def test_candidate_size_needs_candidates_alone_and_enough_images() -> None:
 
     with pytest.raises(ValueError, match=r"groups must hold 1, got groups=\[2\]"):
         candidate_size.measure(size, [2], 1, 64, "cpu")
-    with pytest.raises(ValueError, match="digits has 1077 and 360 images, got n_train=8000"):
+    with pytest.raises(ValueError, match="digits has 1077 and 360 images, got n_train=16000"):
         candidate_size.seconds_per_step(size, 1, 1000, "cpu")
 
 

@@ -85,7 +85,8 @@ def test_what_cannot_be_fused_is_trained_alone_even_where_groups_were_chosen(
 def test_line_for_people_says_what_is_gained() -> None:
     measured = ready(8, {1: 0.0157, 2: 0.012, 8: 0.009}, "16 do not pay")
     assert describe_groups(measured) == (
-        "up to 8 candidates per worker train as one network (8: 0.57 of the time of training alone)"
+        "up to 8 candidates per worker train as one network: together they take 0.57 of their time "
+        "one by one"
     )
     assert speed_factor(measured) == pytest.approx(0.573, abs=1e-3)
     assert describe_groups(ready(4)) == "up to 4 candidates per worker train as one network"

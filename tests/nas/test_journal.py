@@ -200,6 +200,8 @@ def test_ranges_are_read_as_optuna_reads_them(
     # Another Optuna may have no such name.
     monkeypatch.setattr("nas.journal._PARSE", "no_such_name")
     assert BatchedJournalStorage(path).get_all_trials(0) == found
+    monkeypatch.setattr("nas.journal.replay", None)
+    assert BatchedJournalStorage(path).get_all_trials(0) == found
 
 
 def test_numbers_before_those_that_were_read_are_read_again(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_an_end_is_persisted_before_anybody_hears_of_it(tmp_path: Path) -> None:
     trials.epoch(running.key, make_epoch(1, 0.5))
     [record] = trials.done([make_measurement(running.candidate())])
     assert watcher.events == [("started", 0, 1), ("epoch", 0, 1), ("ended", 0, State.COMPLETE)]
-    assert trials.ended == [record]
+    assert list(trials.ended) == [record]
     assert trials.in_training == {}
 
 
@@ -310,6 +310,11 @@ def test_some_of_a_lost_group_are_tried_again_and_some_have_had_their_chances(
     [failed] = trials.lost([first.key, second.key], "gone")
     assert (failed.number, failed.message) == (0, "gone, 3 times")
     assert [running.key for running in trials.begun] == [second.key]
+
+
+def test_with_one_attempt_the_first_is_the_last(tmp_path: Path) -> None:
+    trials = take_trials(open_tiny(tmp_path, tiny_config(max_attempts=1)))
+    assert trials.is_last_attempt(begin(trials))
 
 
 def test_a_candidate_has_its_own_values_of_the_ranges_alone(trials: TrialsInTraining) -> None:

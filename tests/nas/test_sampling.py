@@ -10,7 +10,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.pruners import MedianPruner, NopPruner
-from optuna.samplers import NSGAIISampler, RandomSampler
+from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.config import ClassPath, SearchConfig, make_config
@@ -173,6 +173,12 @@ def test_numbers_are_ranges_and_words_are_categories() -> None:
 
 
 class TestClasses:
+    def test_without_optunas_insides_tpe_is_optunas_own(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "nas.tpe", None)
+        assert isinstance(make_sampler("tpe", 0), TPESampler)
+
     def test_words_and_class_paths(self) -> None:
         assert isinstance(make_sampler("tpe", 0), LongTPESampler)
         assert isinstance(make_sampler("random", 0), RandomSampler)

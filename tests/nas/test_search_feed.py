@@ -1,11 +1,15 @@
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
-from optuna.trial import TrialState
+from optuna.samplers import RandomSampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import StudyConfig, make_config
 from nas.config_file import merge
@@ -120,7 +124,7 @@ def test_design_rows_are_the_design_at_the_deepest_networks(tmp_path: Path) -> N
     [({"goal": "best"}, 0.0), ({"goal": "map"}, 1.0), ({"mode": "effects"}, 1.0)],
 )
 def test_the_goal_sets_the_share_of_design_rows(
-    tmp_path: Path, given: dict[str, str], share: float
+    tmp_path: Path, given: dict[str, Any], share: float
 ) -> None:
     config = tiny_config(trials=10, **given)
     search(tmp_path, config)
@@ -358,6 +362,77 @@ def test_a_trial_of_a_former_owner_is_still_pruned(tmp_path: Path) -> None:
 
 
 # Other processes on the same study.
+
+
+class BusySampler(RandomSampler):
+    """Random; with every ask another process adds a trial of its own to the study."""
+
+    waited = 0.0
+    """Seconds that the other process was kept waiting for its longest write."""
+
+    def __init__(self, journal: str) -> None:
+        super().__init__(seed=0)
+        self._others = JournalStorage(JournalFileBackend(journal))
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Write as the other process."""
+        start = time.monotonic()
+        others = optuna.load_study(study_name="tiny", storage=self._others)
+        others.add_trial(optuna.trial.create_trial(value=0.5))
+        BusySampler.waited = max(BusySampler.waited, time.monotonic() - start)
+
+
+def test_others_write_while_the_sampler_thinks_and_nothing_is_mixed_up(tmp_path: Path) -> None:
+    sampler = {
+        "class_path": f"{__name__}.BusySampler",
+        "init_args": {"journal": str((tmp_path / "journal.log").resolve())},
+    }
+    config = tiny_config(trials=12, sampler=sampler, startup_trials=0, goal="best")
+    feed = open_feed(tmp_path, config)
+    work = feed.next(8)
+    assert work is not None
+    assert len(work.candidates) == 8
+    assert BusySampler.waited < 1
+    feed.done([make_measurement(candidate) for candidate in work.candidates])
+    ours = [record for record in records(tmp_path, config) if record.wandb_id]
+    assert [record.state for record in ours] == [State.COMPLETE] * 8
+    assert {f"trial-{record.number:04d}" for record in ours} == set(work.keys)
+    assert all(str(record.wandb_id).endswith(f"-{record.number:04d}") for record in ours)
+    assert [c.spec.spec_id for c in work.candidates] == [record.spec_id for record in ours]
+
+
+class BrokenSampler(RandomSampler):
+    """Random; its fourth ask fails."""
+
+    num_asked = 0
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Fail once."""
+        self.num_asked += 1
+        if self.num_asked == 4:
+            raise InterruptedError
+
+
+def test_trials_that_were_chosen_before_an_error_are_begun(tmp_path: Path) -> None:
+    sampler = {"class_path": f"{__name__}.BrokenSampler"}
+    config = tiny_config(sampler=sampler, startup_trials=0, goal="best")
+    feed = open_feed(tmp_path, config)
+    with pytest.raises(InterruptedError):
+        feed.next(8)
+    assert [trial.state.name for trial in load(tmp_path, config).trials] == ["RUNNING"] * 3
+    work = feed.next(8)
+    assert work is not None
+    assert len({candidate.seed for candidate in work.candidates}) == 8
+
+
+def test_seeds_of_an_architecture_that_is_chosen_twice_at_once_differ(tmp_path: Path) -> None:
+    config = tiny_config(
+        space=ONE_STAGE, trials=30, duplicates="reseed", startup_trials=0, goal="best"
+    )
+    work = open_feed(tmp_path, config).next(30)
+    assert work is not None
+    assert len({candidate.spec.spec_id for candidate in work.candidates}) < 13
+    assert len({candidate.seed for candidate in work.candidates}) == 30
 
 
 def test_enqueued_trials_are_taken_up_first_and_count(tmp_path: Path) -> None:

@@ -447,8 +447,8 @@ class TestGroups:
             tmp_path, group_size=4, group_seconds=seconds, group_why="8 gain nothing more"
         )
         line = (
-            "groups   up to 4 candidates per worker train as one network (4: 0.50 of the time of "
-            "training alone)\n"
+            "groups   up to 4 candidates per worker train as one network: together they take 0.50 of "
+            "their time one by one\n"
         )
         assert said.count("groups   ") == said.count(line) == 1
         timing = json.loads((tmp_path / "logs" / "timing.json").read_text())
