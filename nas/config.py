@@ -122,8 +122,9 @@ class SearchConfig(BaseModel):
     direction: Literal["minimize", "maximize"] = "minimize"
     """Which way the metric is better; must be given for a metric of the task's."""
     sampler: Literal["tpe", "mutation", "random"] | ClassPath = "tpe"
-    """Sampler of the adaptive trials. `tpe`: Optuna's TPE with `group=True`; `mutation`: the best
-    architectures with one decision changed; or an Optuna sampler by class path."""
+    """Sampler of the adaptive trials. `tpe`: proposes as Optuna's TPE with `group=True` does, in long
+    studies by the best and the latest 500 trials; `mutation`: the best architectures with one
+    decision changed; or an Optuna sampler by class path."""
     pruner: ClassPath | None = None
     """Optuna's pruner of the adaptive trials; design rows are never pruned."""
     rungs: RungsConfig | None = None

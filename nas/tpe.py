@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.tpe_density import CategoricalDensity, is_categorical, recency_weights
 from nas.tpe_history import Group, TpeHistory
 
-HISTORY = 1000
+HISTORY = 500
 """So many ended trials, the latest, stand for all that are not among the good ones."""
 _STARTUP_TRIALS = 10
 _CANDIDATES = 24

@@ -84,7 +84,8 @@ def test_what_was_left_out_is_not_there(both: tuple[Search, Search]) -> None:
     assert [r.source.value for r in read(with_report).repeats()] == ["anchor"] * 4
     assert not (without / "report").exists()
     assert not (without / "wandb").exists()
-    assert list((without / "checkpoints").iterdir()) == []
+    # Trainings of less than a second leave none to delete.
+    assert list((without / "checkpoints").glob("*")) == []
 
 
 def test_the_same_command_again_only_says_what_was_found(both: tuple[Search, Search]) -> None:

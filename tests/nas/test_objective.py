@@ -126,7 +126,7 @@ def test_another_error_ends_the_study_and_names_the_trial() -> None:
     study = optuna.create_study()
     objective = make()
     # A recipe that no training can follow.
-    objective.recipe = objective.recipe.model_copy(update={"optimizer": "none"})
+    objective.recipe = objective.recipe.model_copy(update={"precision": "none"})
     with pytest.raises(TrainingError, match=r"Trial 0 must train, got .*for \d"):
         study.optimize(objective, n_trials=1)
     assert study.trials[0].user_attrs["result"]["reason"] == "error"
