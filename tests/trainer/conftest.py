@@ -1,13 +1,15 @@
 """Small networks and the digits, shared by the tests of training."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 
 from search_spaces import ArchitectureSpec, InputShape, Kind, StageSpec
-from trainer import Candidate, EpochMetrics, Recipe, Verdict, load_data
+from trainer import Candidate, CandidateModule, EpochMetrics, Recipe, Verdict, load_data
 from trainer.datasets import ImageData
+from trainer.setting import Setting
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +90,25 @@ def store() -> MemoryStore:
 @pytest.fixture
 def make_progress() -> type[RecordingProgress]:
     return RecordingProgress
+
+
+@pytest.fixture
+def make_setting(
+    recipe: Recipe, digits: ImageData, make_progress: type[RecordingProgress]
+) -> Callable[..., Setting]:
+    def make(**changes: Any) -> Setting:
+        fields: dict[str, Any] = {
+            "recipe": recipe,
+            "data": digits,
+            "progress": make_progress(),
+            "checkpoints": None,
+            "device": torch.device("cpu"),
+            "test": False,
+            "keep_weights": False,
+            "module_class": CandidateModule,
+            "module_args": {},
+            "pause_after": None,
+        }
+        return Setting(**{**fields, **changes})
+
+    return make

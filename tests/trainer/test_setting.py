@@ -12,30 +12,10 @@ from trainer import Candidate, CandidateModule, DeviceBatches, Reason, Recipe
 from trainer.checkpoint_io import KeyedCheckpointIO
 from trainer.quiet import quiet_lightning
 from trainer.reporter import DivergedError
-from trainer.setting import Setting, fit, new_trainer, peak_memory_bytes, reason_of, start_at
+from trainer.setting import fit, new_trainer, peak_memory_bytes, reason_of, start_at
 
 STEPS = 5
 """Mini-batches of 256 of the digits' training split."""
-
-
-@pytest.fixture
-def make_setting(recipe, digits, make_progress):
-    def make(**changes):
-        fields = {
-            "recipe": recipe,
-            "data": digits,
-            "progress": make_progress(),
-            "checkpoints": None,
-            "device": torch.device("cpu"),
-            "test": False,
-            "keep_weights": False,
-            "module_class": CandidateModule,
-            "module_args": {},
-            "pause_after": None,
-        }
-        return Setting(**{**fields, **changes})
-
-    return make
 
 
 class Counters(Checkpoint):

@@ -2,32 +2,11 @@ import pytest
 import torch
 
 from trainer import CandidateModule, Failure, Measurement, Reason, Recipe
-from trainer.setting import Setting
 from trainer.train import train
 from trainer.train_ordinary import train_ordinary
 
 CLOSE = 1e-3
 """How far paths may be apart in single precision after the few steps taken here."""
-
-
-@pytest.fixture
-def make_setting(recipe, digits, make_progress):
-    def make(**changes):
-        fields = {
-            "recipe": recipe,
-            "data": digits,
-            "progress": make_progress(),
-            "checkpoints": None,
-            "device": torch.device("cpu"),
-            "test": False,
-            "keep_weights": False,
-            "module_class": CandidateModule,
-            "module_args": {},
-            "pause_after": None,
-        }
-        return Setting(**{**fields, **changes})
-
-    return make
 
 
 class Scaled(CandidateModule):

@@ -149,7 +149,7 @@ def _training_step(
         enabled=recipe.precision == "bf16-mixed",
         cache_enabled=False,
     )
-    capture = step_capture(specs, device, recipe.epochs * blocks.num_batches)
+    capture = step_capture(device, recipe.epochs * blocks.num_batches)
     captured = None
     if capture is not None:
         with number_format:

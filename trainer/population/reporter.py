@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from trainer.compact import CandidateState, flat_buffers, flat_parameters, flatten
@@ -13,7 +12,6 @@ from trainer.measurement import EpochMetrics, Reason
 from trainer.population.members import Member, plain_history
 from trainer.population.module import PopulationModule
 from trainer.progress import Verdict
-from trainer.seeding import child_seed
 from trainer.setting import Setting
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
@@ -46,12 +44,6 @@ class GroupReporter(Checkpoint):
         for member in self.members:
             # What a resume begins with is safe already.
             member.last_saved = max(member.last_saved, self._epoch_started)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed torch's global state, which a block of the user's may draw from, as by dropout."""
-        if len(self.members) == 1:
-            seed = self.members[0].candidate.seed
-            torch.manual_seed(child_seed(seed, "global", trainer.current_epoch))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the epoch of every member, and let those leave that are to go no further."""

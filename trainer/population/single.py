@@ -1,4 +1,4 @@
-"""A group of one: the candidate's own network, whatever it is made of."""
+"""A group of one: the candidate's own network."""
 
 from collections.abc import Sequence
 

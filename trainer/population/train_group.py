@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytorch_lightning as pl
 import torch
 
-from search_spaces.spec import ArchitectureSpec
 from trainer.augmentation import Augmentation
 from trainer.compact import split_like
 from trainer.datasets import Split
@@ -19,14 +18,12 @@ from trainer.evidence import gradient_norms
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.measurement import Candidate, Failure, Measurement
 from trainer.population.batches import IndexBlocks
-from trainer.population.fusing import fuse_key
 from trainer.population.members import Member, new_member
 from trainer.population.metrics import log_losses
 from trainer.population.module import PopulationModule
 from trainer.population.network import FusedResNet
 from trainer.population.reporter import GroupReporter, snapshot
 from trainer.population.single import SingleNetwork
-from trainer.seeding import child_seed
 from trainer.setting import Setting, fit, new_trainer, reason_of, start_at
 
 if TYPE_CHECKING:
@@ -134,19 +131,14 @@ def _free(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def step_capture(
-    specs: Sequence[ArchitectureSpec], device: torch.device, steps_left: int
-) -> "StepCapture | None":
+def step_capture(device: torch.device, steps_left: int) -> "StepCapture | None":
     """Return what records a group's step; None where nothing can, or it would not pay.
 
-    A block of the user's own may do what a record leaves out, such as counting in Python.
-
     Args:
-        specs: The members' architectures.
-        device: Where they are trained.
-        steps_left: Mini-batches that they are going to be trained on.
+        device: Where the group is trained.
+        steps_left: Mini-batches that it is going to be trained on.
     """
-    if device.type != "cuda" or any(fuse_key(spec) is None for spec in specs):
+    if device.type != "cuda":
         return None
     # Imported here: a CPU has no use for it.
     from trainer.population.capture import LEAST_STEPS, CudaGraphs, StepCapture
@@ -217,7 +209,6 @@ class _Segment:
 
     def _module(self, train: Split) -> tuple[PopulationModule, IndexBlocks]:
         setting, members = self.setting, self.members
-        torch.manual_seed(child_seed(members[0].candidate.seed, "global"))
         networks = [member.network for member in members]
         network = (
             SingleNetwork(networks[0], setting.device)
@@ -237,11 +228,7 @@ class _Segment:
             train,
             steps_per_epoch=blocks.num_batches,
             steps_done=len(members[0].history) * blocks.num_batches,
-            capture=step_capture(
-                [member.candidate.spec for member in members],
-                setting.device,
-                self._epochs_left * blocks.num_batches,
-            ),
+            capture=step_capture(setting.device, self._epochs_left * blocks.num_batches),
         )
         for member in members:
             if member.state is not None:

@@ -9,19 +9,8 @@ from trainer.train import train
 
 
 @pytest.fixture
-def setting(recipe, digits, store, make_progress):
-    return Setting(
-        recipe=recipe,
-        data=digits,
-        progress=make_progress(),
-        checkpoints=store,
-        device=torch.device("cpu"),
-        test=False,
-        keep_weights=False,
-        module_class=CandidateModule,
-        module_args={},
-        pause_after=None,
-    )
+def setting(make_setting, store):
+    return make_setting(checkpoints=store)
 
 
 def epoch(number):

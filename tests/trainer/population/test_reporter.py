@@ -2,7 +2,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from trainer import Candidate, CandidateModule, Recipe
+from trainer import Candidate, Recipe
 from trainer.compact import read_state
 from trainer.population.members import new_member
 from trainer.population.module import PopulationModule
@@ -12,7 +12,6 @@ from trainer.population.reporter import (
     GroupReporter,
     snapshot,
 )
-from trainer.setting import Setting
 from trainer.train import train
 
 LONG = 1e9
@@ -82,19 +81,8 @@ def test_the_rate_told_is_the_members_own(group, recipe, digits, make_progress):
 
 
 @pytest.fixture
-def setting(recipe, digits, store, make_progress):
-    return Setting(
-        recipe=recipe,
-        data=digits,
-        progress=make_progress(),
-        checkpoints=store,
-        device=torch.device("cpu"),
-        test=False,
-        keep_weights=False,
-        module_class=CandidateModule,
-        module_args={},
-        pause_after=None,
-    )
+def setting(make_setting, store):
+    return make_setting(checkpoints=store)
 
 
 def test_a_snapshot_is_the_member_as_it_is(group, setting, digits):
