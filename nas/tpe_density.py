@@ -9,6 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+_FEW_KERNELS = 100
+"""Up to so many kernels are added in Optuna's order: choices can be exactly equal then, and the last
+digit decides between them."""
+
 
 class CategoricalDensity:
     """A mixture of one kernel per trial, around its choices, and a flat one.
@@ -46,6 +50,8 @@ class CategoricalDensity:
 
     def log_pdf(self, samples: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log-density of each sample."""
+        if len(self._names) == 1 and len(self._weights) > _FEW_KERNELS:
+            return self._log_pdf_of_one(samples[self._names[0]])
         size = len(samples[self._names[0]])
         logs = np.zeros((size, len(self._weights)))
         for name, (probabilities, chosen) in zip(self._names, self._kernels, strict=True):
@@ -54,6 +60,12 @@ class CategoricalDensity:
         logs += np.log(self._weights)
         most = logs.max(axis=1)
         return np.log(np.exp(logs - most[:, np.newaxis]).sum(axis=1)) + most
+
+    def _log_pdf_of_one(self, values: np.ndarray) -> np.ndarray:
+        """Return the same for one parameter: all kernels around one choice are one."""
+        probabilities, chosen = self._kernels[0]
+        by_choice = np.bincount(chosen, weights=self._weights, minlength=len(probabilities))
+        return np.log(by_choice @ probabilities)[values.astype(np.intp)]
 
 
 def _num_choices(distribution: BaseDistribution) -> int:
