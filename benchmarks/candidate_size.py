@@ -1,4 +1,4 @@
-"""What fusing gains: K candidates trained as one network, from small to large networks.
+r"""What fusing gains: K candidates trained as one network, from small to large networks.
 
 Not a comparison with scripts: those of `candidates_per_hour` end at width 64 on digits.
 
@@ -8,10 +8,10 @@ layers on 8x8 digits with 8 to 64 channels in the stem, then networks shaped lik
 ResNet-18 on generated images of 3x32x32.
 
     python -m benchmarks.candidate_size
-    python -m benchmarks.candidate_size --device cuda --groups 1 2 4 8 16 32 64 --batch-size 512
+    python -m benchmarks.candidate_size --device cuda --groups 1 2 4 8 16 32 64 --batch-size 512 \
+        --sizes resnet-20 resnet-18
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.few_images import CIFAR_SHAPED, load_few
+from benchmarks.arguments import Arguments
+from benchmarks.few_images import CIFAR_SHAPED, check_number, load_few
 from benchmarks.measuring import (
     RESULTS,
     Spread,
@@ -62,6 +63,8 @@ class Size:
 
 _STEPS_ON_A_GPU = 60
 """Two epochs of them are more than a record needs."""
+_VALIDATED = 16
+"""Validation images."""
 _DEEP = {"min_blocks": 5, "max_blocks": 5}
 SIZES = {
     size.name: size
@@ -124,7 +127,7 @@ def _steps(size: Size, device: str) -> int:
 
 @functools.cache
 def _data_of(name: str, num_images: int) -> ImageData:
-    return load_few(name, num_images, 16)
+    return load_few(name, num_images, _VALIDATED)
 
 
 def _recipe(batch_size: int, device: str) -> Recipe:
@@ -159,10 +162,6 @@ def measure(
 
         return run
 
-    if 1 not in groups:
-        raise ValueError(
-            f"measure: groups must hold 1, got groups={list(groups)}. Add it: it is compared with."
-        )
     seconds = interleave({str(group): arm_of(group) for group in groups}, repeats)
     data = _data_of(size.data, _steps(size, device) * batch_size)
     spec = _specs(size, 1, data)[0]
@@ -233,16 +232,23 @@ def describe(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Arguments(__doc__)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=SIZES)
-    parser.add_argument("--groups", nargs="+", type=int, default=[1, 2, 4, 8, 16])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--device", default="cpu")
+    parser.add_int("--groups", [1, 2, 4, 8, 16])
+    parser.add_int("--repeats", 5)
+    parser.add_int("--batch-size", 64, least=2)
+    parser.add_device(may_choose=True)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    parser.require(
+        1 in options.groups,
+        f"--groups: must hold 1, got groups={options.groups}. Add it: the others are compared "
+        "with it.",
+    )
+    with parser.checking():
+        for size in map(SIZES.__getitem__, options.sizes):
+            num_images = _steps(size, options.device) * options.batch_size
+            check_number(size.data, num_images, _VALIDATED)
     on_cpu = options.device == "cpu"
     if on_cpu:
         torch.set_num_threads(1)

@@ -26,6 +26,7 @@ from benchmarks.agreement import (
     rank_correlation_of_seeds,
     shared_architectures,
 )
+from benchmarks.arguments import Arguments
 from benchmarks.arms import ARMS, ArmResult, run_arm
 from benchmarks.job import Job
 from benchmarks.measuring import (
@@ -37,6 +38,7 @@ from benchmarks.measuring import (
     spread_of,
     write_result,
 )
+from benchmarks.processes import check_job
 from benchmarks.shared_list import draw_architectures
 
 Results = Mapping[str, Sequence[ArmResult]]
@@ -165,19 +167,10 @@ def _agreement(summary: Mapping[str, Any], later: str, earlier: str) -> list[str
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    options = _parse(arguments)
-    recipe = {} if options.epochs is None else {"epochs": options.epochs}
-    fields = {} if options.max_blocks is None else {"max_blocks": options.max_blocks}
+    options, jobs = _parse(arguments)
     parts: dict[str, Any] = {}
     with _folder(options.keep) as folder:
-        for width in options.widths:
-            job = Job(
-                trials=options.architectures,
-                device=options.device,
-                data=options.data,
-                space={**fields, "width": width},
-                recipe=recipe,
-            )
+        for width, job in jobs.items():
             results = measure(
                 job,
                 options.arms,
@@ -205,22 +198,36 @@ def _name(options: argparse.Namespace) -> str:
     return "_".join(parts)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--architectures", type=int, default=64, help="candidates of a run")
-    parser.add_argument("--repeats", type=int, default=5, help="turns; all arms once per turn")
+def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[int, Job]]:
+    """Return the arguments, and the job of every width."""
+    parser = Arguments(__doc__)
+    parser.add_int("--architectures", 64, help="candidates of a run")
+    parser.add_int("--repeats", 5, help="turns; all arms once per turn")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--widths", nargs="+", type=int, default=[8], help="channels of the stem")
-    parser.add_argument("--max-blocks", type=int, help="most blocks per stage; default: 5")
-    parser.add_argument("--epochs", type=int, help="default: the recipe's 8")
-    parser.add_argument("--data", default="digits", help="a data set that the toolkit ships")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_int("--widths", [8], help="channels of the stem")
+    parser.add_int("--max-blocks", None, help="most blocks per stage; default: 5")
+    parser.add_int("--epochs", None, help="default: the recipe's 8")
+    parser.add_data()
+    parser.add_device()
     parser.add_argument("--own-search", action="store_true", help="no shared list")
     parser.add_argument("--keep", type=Path, help="keep all run folders here")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    fields = {} if options.max_blocks is None else {"max_blocks": options.max_blocks}
+    jobs = {
+        width: Job(
+            trials=options.architectures,
+            device=options.device,
+            data=options.data,
+            space={**fields, "width": width},
+            recipe={} if options.epochs is None else {"epochs": options.epochs},
+        )
+        for width in options.widths
+    }
+    with parser.checking():
+        for job in jobs.values():
+            check_job(job)
+    return options, jobs
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ ask, suggest and tell, on SQLite and on a journal. Groups of 1 and of 8.
     python -m benchmarks.control_plane
 """
 
-import argparse
 import io
 import os
 import shutil
@@ -29,6 +28,7 @@ import optuna
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from benchmarks.arguments import Arguments
 from benchmarks.instant_pool import InstantPool
 from benchmarks.long_study import SPARE, make_long_study
 from benchmarks.measuring import RESULTS, Spread, format_table, interleave, spread_of, write_result
@@ -228,14 +228,12 @@ def describe(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 10_000])
-    parser.add_argument("--candidates", type=int, default=128, help="per measurement of ours")
-    parser.add_argument("--stock", type=int, default=4, help="per measurement of Optuna; 0: none")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--seconds", type=float, default=1.0, help="of a worker per candidate, in a real study"
-    )
+    parser = Arguments(__doc__)
+    parser.add_int("--trials", [100, 1000, 10_000], least=0)
+    parser.add_int("--candidates", 128, help="per measurement of ours")
+    parser.add_int("--stock", 4, least=0, help="per measurement of Optuna; 0: none")
+    parser.add_int("--repeats", 5)
+    parser.add_positive("--seconds", 1.0, help="of a worker per candidate, in a real study")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,6 @@ to the last one's end, and of the whole call, with what is made before and after
     python -m benchmarks.lightning_overhead --device cuda --data generated-3x32x32 --widths 16 64
 """
 
-import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Literal
 
 import torch
 
+from benchmarks.arguments import Arguments
 from benchmarks.few_images import load_few
 from benchmarks.measuring import (
     RESULTS,
@@ -34,7 +34,7 @@ from benchmarks.raw_loops import Timed, train_bare, train_raw
 from search_spaces.places import Kind
 from search_spaces.registry import make_space
 from search_spaces.spec import ArchitectureSpec
-from trainer.data import data_facts
+from trainer.data import DataFacts, data_facts
 from trainer.datasets import ImageData
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.measurement import Candidate, Measurement
@@ -127,6 +127,11 @@ def _difference(run: Timed, base: Timed) -> float:
     return difference
 
 
+def _spec(width: int, depth: int, facts: DataFacts) -> ArchitectureSpec:
+    space = make_space({"width": width}, facts.input, facts.num_classes)
+    return space.uniform((depth,) * 3, Kind.IDENTITY)
+
+
 def describe(results: dict[str, dict[str, Any]]) -> str:
     """Return the results as a Markdown table."""
     header = ["candidate", "raw, ms per step", "ours / bare, per step", "ours / bare, whole call"]
@@ -152,23 +157,25 @@ def describe(results: dict[str, dict[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--widths", nargs="+", type=int, default=[8, 16, 32])
-    parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5], help="per stage")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--data", default="digits", help="digits or generated-3x32x32")
-    parser.add_argument("--images", type=int, default=50_000, help="most for training")
-    parser.add_argument("--device", default="cpu")
+    parser = Arguments(__doc__)
+    parser.add_int("--widths", [8, 16, 32])
+    parser.add_int("--depths", [1, 3, 5], help="per stage")
+    parser.add_int("--epochs", 4)
+    parser.add_int("--batch-size", 64, least=2)
+    parser.add_int("--repeats", 7)
+    parser.add_data()
+    parser.add_int("--images", 50_000, least=2, help="most for training")
+    parser.add_device(may_choose=True)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     on_cpu = options.device == "cpu"
     if on_cpu:
         torch.set_num_threads(1)
     facts = data_facts(options.data)
+    with parser.checking():
+        specs = [
+            _spec(width, depth, facts) for width in options.widths for depth in options.depths
+        ]
     data = load_few(
         options.data, min(options.images, facts.n_train), min(facts.n_val, EVAL_BATCH_SIZE)
     )
@@ -178,13 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         precision="32-true" if on_cpu else "bf16-mixed",
     )
     results: dict[str, dict[str, Any]] = {}
-    for width in options.widths:
-        for depth in options.depths:
-            space = make_space({"width": width}, data.facts.input, data.facts.num_classes)
-            spec = space.uniform((depth,) * 3, Kind.IDENTITY)
-            name = f"width {width}, {spec.layers} layers"
-            results[name] = measure(spec, recipe, data, options.device, options.repeats)
-            print(f"{name} is done")
+    for spec in specs:
+        name = f"width {spec.stem_width}, {spec.layers} layers"
+        results[name] = measure(spec, recipe, data, options.device, options.repeats)
+        print(f"{name} is done")
     print(f"\n{describe(results)}")
     content = {"data": data.facts.name, "epochs": options.epochs, "candidates": results}
     name = "lightning_overhead" if on_cpu else "lightning_overhead_cuda"

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.job import Job
 from benchmarks.measuring import ROOT
+from nas.config_file import load_config, parse_assignments
 
 STUDY = "benchmark"
 """Name of the study in every arm."""
@@ -32,6 +33,14 @@ def nas_search(
         flags: Further flags.
         assignments: Further keys of the configuration.
     """
+    command = [*_NAS, "search", "--name", STUDY, "--trials", str(job.trials), *flags]
+    for item in (_settings(job) | dict(assignments or {})).items():
+        command += ["--set", _assignment(item)]
+    return command
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """Return the keys of the configuration that a job sets."""
     values: dict[str, Any] = {"data": job.data, "search.seed": job.seed}
     values |= {f"space.{name}": value for name, value in job.space.items()}
     values |= {f"recipe.{name}": value for name, value in job.recipe.items()}
@@ -48,10 +57,22 @@ def nas_search(
             f"{path}.init_args.path": job.architectures,
             f"{path}.init_args.seed": job.seed,
         }
-    command = [*_NAS, "search", "--name", STUDY, "--trials", str(job.trials), *flags]
-    for name, value in (values | dict(assignments or {})).items():
-        command += ["--set", f"{name}={json.dumps(value)}"]
-    return command
+    return values
+
+
+def check_job(job: Job) -> None:
+    """Check a job as `nas search` does, before anything runs.
+
+    Raises:
+        UserError: Its data, space, recipe or number of candidates is not usable.
+    """
+    values = {**_settings(job), "search.trials": job.trials}
+    load_config(None, parse_assignments(map(_assignment, values.items())))
+
+
+def _assignment(item: tuple[str, Any]) -> str:
+    name, value = item
+    return f"{name}={json.dumps(value)}"
 
 
 def run_timed(

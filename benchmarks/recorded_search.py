@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from benchmarks.recorded_table import CLASSES, RecordedTable
 from nas.config import StudyConfig, make_config
 from nas.constraints import Constraints, Limits
+from nas.errors import ConfigError
 from nas.known_specs import KnownSpecs
 from nas.proposals import Proposals
 from nas.rungs import Rungs
@@ -98,6 +99,8 @@ class SearchCurve:
 
     def at(self, epochs: Sequence[int], what: str = "quality") -> np.ndarray:
         """Return the quality after each of so many epochs; NaN before the first."""
+        if not self.epochs:
+            return np.full(len(epochs), np.nan)
         places = np.searchsorted(self.epochs, epochs, side="right") - 1
         values = np.array(getattr(self, what))
         return np.where(places >= 0, values[np.maximum(places, 0)], np.nan)
@@ -111,9 +114,17 @@ class RecordedSearch:
         arm: How to search.
         slots: Candidates in training at once, as workers times group size.
         seed: Of the search, and of which recorded seeds it meets.
+
+    Raises:
+        ConfigError: There is no slot, so that nothing would ever be trained.
     """
 
     def __init__(self, table: RecordedTable, arm: Arm, slots: int, seed: int) -> None:
+        if slots < 1:
+            raise ConfigError(
+                f"RecordedSearch: slots must be at least 1, got slots={slots}. Nothing would ever "
+                "be trained; give 1 or more."
+            )
         self._table = table
         self._curves = np.nan_to_num(table.log_loss, nan=np.log(CLASSES))
         self._num_epochs = table.log_loss.shape[2]

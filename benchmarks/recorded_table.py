@@ -5,12 +5,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from benchmarks.half_stages import HalfStages
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec, InputShape
+from trainer.errors import DataError
 
 FOLDER = Path(__file__).resolve().parent / "recorded"
 DEFAULT = FOLDER / "digits_half_stages.npz"
@@ -60,13 +62,24 @@ def architectures(space: SearchSpace) -> list[ArchitectureSpec]:
 
 
 def load_table(path: Path = DEFAULT) -> RecordedTable:
-    """Read a recorded table."""
-    with np.load(path, allow_pickle=False) as file:
-        return RecordedTable(
-            about=json.loads(str(file["about"])),
-            log_loss=file["log_loss"].astype(np.float64),
-            accuracy=file["accuracy"].astype(np.float64),
-        )
+    """Read a recorded table.
+
+    Raises:
+        DataError: There is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return RecordedTable(
+                about=json.loads(str(file["about"])),
+                log_loss=file["log_loss"].astype(np.float64),
+                accuracy=file["accuracy"].astype(np.float64),
+            )
+    except (OSError, ValueError, LookupError, TypeError, BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "something else"
+        raise DataError(
+            f"{path}: must be a table that benchmarks.record_table wrote, got {reason}. Record "
+            "one, or leave --table out."
+        ) from error
 
 
 def generated_table(seed: int = 0, num_seeds: int = 3, epochs: int = 8) -> RecordedTable:

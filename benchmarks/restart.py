@@ -8,7 +8,6 @@ epochs that were trained twice, in candidates.
     python -m benchmarks.restart
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import Arguments
 from benchmarks.long_study import make_long_study
 from benchmarks.measuring import RESULTS, ROOT, format_table, spread_of, write_result
 from nas.run import open_run
@@ -196,11 +196,12 @@ def describe(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, default=10_000, help="of the study taken up")
-    parser.add_argument("--killed", type=int, default=24, help="trials of the studies killed")
-    parser.add_argument("--epochs", type=int, default=4, help="of the studies killed")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser = Arguments(__doc__)
+    parser.add_int("--trials", 10_000, help="of the study taken up")
+    # A kill waits until a third of them have ended.
+    parser.add_int("--killed", 24, least=3, help="trials of the studies killed")
+    parser.add_int("--epochs", 4, help="of the studies killed")
+    parser.add_int("--repeats", 5)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:

@@ -9,7 +9,6 @@ writer, which flatters one worker; --pin keeps it and its owner on one core.
     python -m benchmarks.scaling --device cuda --workers 8
 """
 
-import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import Arguments
 from benchmarks.arms import ArmResult, run_arm
 from benchmarks.job import Job
 from benchmarks.measuring import (
@@ -28,7 +28,9 @@ from benchmarks.measuring import (
     spread_of,
     write_result,
 )
+from benchmarks.processes import check_job
 from benchmarks.shared_list import draw_architectures
+from nas.devices import list_gpus, plan_slots
 
 
 def measure(
@@ -87,16 +89,14 @@ def describe(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--architectures", type=int, default=64, help="candidates of a run")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--epochs", type=int, help="default: the recipe's 8")
-    parser.add_argument("--max-blocks", type=int, help="most blocks per stage; default: 5")
-    parser.add_argument("--data", default="digits", help="a data set that the toolkit ships")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser = Arguments(__doc__)
+    parser.add_int("--workers", 2, least=2, help="compared with one")
+    parser.add_int("--architectures", 64, help="candidates of a run")
+    parser.add_int("--repeats", 5)
+    parser.add_int("--epochs", None, help="default: the recipe's 8")
+    parser.add_int("--max-blocks", None, help="most blocks per stage; default: 5")
+    parser.add_data()
+    parser.add_device()
     parser.add_argument("--pin", action="store_true", help="one worker on one core")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -107,6 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         space={} if options.max_blocks is None else {"max_blocks": options.max_blocks},
         recipe={} if options.epochs is None else {"epochs": options.epochs},
     )
+    with parser.checking():
+        check_job(job)
+        if job.device != "cpu":
+            plan_slots(options.workers, options.workers, list_gpus())
     with tempfile.TemporaryDirectory(prefix="nas-benchmark-") as folder:
         result = measure(job, options.workers, options.repeats, Path(folder), pin=options.pin)
     print(f"\n{describe(result)}")

@@ -9,7 +9,6 @@ the lowest mean over all seeds, which luck has made somewhat too low: it shifts 
 Trainings are counted in epochs; that pausing and pruning leave groups smaller is not in it.
 """
 
-import argparse
 import math
 import warnings
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from benchmarks.arguments import Arguments
 from benchmarks.curve_picture import draw_curves
 from benchmarks.measuring import RESULTS, format_table, write_result
 from benchmarks.recorded_search import ARMS, RecordedSearch
@@ -134,7 +134,7 @@ def describe(rows: list[dict[str, Any]], marks: Sequence[int]) -> str:
 def picture(curves: dict[str, np.ndarray], about: str) -> str:
     """Draw the regret of what the searches have chosen, against trainings."""
     num = next(iter(curves.values())).shape[1]
-    places = sorted({int(n) for n in np.geomspace(8, num, 60)})
+    places = sorted({int(n) for n in np.geomspace(min(8, num / 2), num, 60)})
     shown = {
         # No lower than what a plot by logarithm can show.
         arm.name: np.maximum(curves[f"chosen: {arm.name}"][:, [n - 1 for n in places]], 1e-3)
@@ -151,17 +151,23 @@ def picture(curves: dict[str, np.ndarray], about: str) -> str:
 
 def main(given: Sequence[str] | None = None) -> None:
     """Read the flags, compare and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Arguments(__doc__)
     parser.add_argument("--table", type=Path, default=DEFAULT)
     parser.add_argument("--generated", action="store_true", help="a made-up table, for a trial")
-    parser.add_argument("--searches", type=int, default=24)
-    parser.add_argument("--budget", type=int, default=160, help="trainings per search")
-    parser.add_argument("--slots", type=int, default=16, help="workers times group size")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_int("--searches", 24)
+    parser.add_int("--budget", 160, least=2, help="trainings per search")
+    parser.add_int("--slots", 16, help="workers times group size")
+    parser.add_int("--workers", 2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args(given)
+    parser.require(
+        arguments.budget >= arguments.slots,
+        f"--budget: must be at least --slots, as no training is complete before, got budget="
+        f"{arguments.budget} and slots={arguments.slots}. Give more trainings, or fewer slots.",
+    )
     path = None if arguments.generated else arguments.table
-    table = load_table(path) if path else generated_table()
+    with parser.checking():
+        table = load_table(path) if path else generated_table()
     curves = compare(
         table,
         path,

@@ -14,7 +14,6 @@ time. --whole trains one ablation in full instead.
     python -m benchmarks.time_to_precision --whole identity
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,7 @@ from benchmarks.ablation_runs import (
     plan_whole,
     run_part,
 )
+from benchmarks.arguments import Arguments
 from benchmarks.job import Job
 from benchmarks.measuring import (
     RESULTS,
@@ -40,7 +40,7 @@ from benchmarks.measuring import (
     spread_of,
     write_result,
 )
-from benchmarks.processes import STUDY, nas_search, run_timed
+from benchmarks.processes import STUDY, check_job, nas_search, run_timed
 from nas.run import open_run
 
 
@@ -206,20 +206,23 @@ def describe(result: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--blocks", type=int, default=4, help="per stage; there are three")
-    parser.add_argument("--worthwhile", type=float, default=0.02, help="half-width, nats")
-    parser.add_argument("--trials", type=int, default=1000, help="most of ours")
-    parser.add_argument("--part", type=int, default=8, help="seeds per network and turn")
+    parser = Arguments(__doc__)
+    parser.add_int("--blocks", 4, help="per stage; there are three")
+    parser.add_positive("--worthwhile", 0.02, help="half-width, nats")
+    parser.add_int("--trials", 1000, help="most of ours")
+    parser.add_int("--part", 8, help="seeds per network and turn")
     parser.add_argument("--whole", choices=ABLATIONS, help="train this one in full, at the end")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--epochs", type=int, help="default: the recipe's 8")
-    parser.add_argument("--data", default="digits", help="a data set that the toolkit ships")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_int("--repeats", 5)
+    parser.add_int("--epochs", None, help="default: the recipe's 8")
+    parser.add_data()
+    parser.add_device()
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    parser.require(
+        options.part * options.repeats >= 2,
+        f"--part: must be at least 2 in one turn, got part={options.part} and repeats="
+        f"{options.repeats}. A variance takes two trainings of each network.",
+    )
     depth = {"min_blocks": options.blocks, "max_blocks": options.blocks}
     job = Job(
         trials=options.trials,
@@ -228,6 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         space={**depth, "kinds": ["none", "identity"]},
         recipe={} if options.epochs is None else {"epochs": options.epochs},
     )
+    with parser.checking():
+        check_job(job)
     with tempfile.TemporaryDirectory(prefix="nas-benchmark-") as folder:
         result = measure(
             job, options.worthwhile, options.part, options.repeats, Path(folder), options.whole

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.arms import ArmError, read_trials, run_arm
 from benchmarks.job import Job
-from benchmarks.processes import ProcessError, nas_search, run_timed
+from benchmarks.processes import ProcessError, check_job, nas_search, run_timed
+from search_spaces.errors import UserError
 
 
 def test_a_job_becomes_flags_of_the_command() -> None:
@@ -19,6 +20,25 @@ def test_a_job_becomes_flags_of_the_command() -> None:
     assert {"space.width=4", "recipe.epochs=1", 'search.goal="best"', "search.seed=5"} <= {*given}
     assert 'search.sampler.init_args.path="/a.json"' in given
     assert command[command.index("--trials") + 1] == "3"
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        (Job(trials=0), "search.trials must be >= 1, got trials=0"),
+        (Job(trials=5, space={"max_blocks": 1, "stages": 1}), "got trials=5 for 3 architectures"),
+        (Job(trials=1, space={"width": 0}), "space.width must be an int >= 1 .* got width=0"),
+        (Job(trials=1, recipe={"epochs": 0}), "recipe.epochs must be >= 1, got epochs=0"),
+        (Job(trials=1, data="digit"), "Unknown data set 'digit'"),
+    ],
+)
+def test_a_job_is_checked_as_the_command_does(job: Job, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_job(job)
+
+
+def test_a_job_that_can_be_done_is_not_refused() -> None:
+    check_job(Job(trials=64, device="cuda", architectures="/a.json", recipe={"epochs": 1}))
 
 
 def test_a_command_that_breaks_off_shows_its_last_lines(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from benchmarks import (
     scaling,
     time_to_precision,
 )
+from trainer.errors import DataError
 
 LEAST = ["--repeats", "1", "--epochs", "1"]
 
@@ -32,12 +33,11 @@ def test_candidate_size_compares_groups_with_one(tmp_path: Path) -> None:
     assert found["best_group"] in (1, 2)
 
 
-def test_candidate_size_needs_candidates_alone_and_enough_images() -> None:
+def test_candidate_size_needs_enough_images() -> None:
     size = candidate_size.SIZES["width-8"]
 
-    with pytest.raises(ValueError, match=r"groups must hold 1, got groups=\[2\]"):
-        candidate_size.measure(size, [2], 1, 64, "cpu")
-    with pytest.raises(ValueError, match="digits has 1077 and 360 images, got n_train=16000"):
+    message = "digits has 1077 training and 360 validation images, got n_train=16000 and n_val=16"
+    with pytest.raises(DataError, match=message):
         candidate_size.seconds_per_step(size, 1, 1000, "cpu")
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import record_table, search_efficiency
+from benchmarks import search_efficiency
 from benchmarks.curve_picture import draw_curves
 from benchmarks.recorded_search import ARMS, Arm, RecordedSearch
 from benchmarks.recorded_table import generated_table, load_table, make_space
+from nas.errors import ConfigError
 from search_spaces.errors import SpaceError
 from search_spaces.registry import make_space as make_shipped_space
 from search_spaces.spec import InputShape, Kind
+from trainer.errors import DataError
 
 TABLE = generated_table()
 ARM = {arm.name: arm for arm in ARMS}
@@ -49,20 +51,27 @@ class TestHalfStages:
         with pytest.raises(SpaceError, match="half2 must have one kind, got 'none' at block 4"):
             self.SPACE.decisions(mixed)
 
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"blocks": 3}, "blocks must be even, got blocks=3. Give 4"),
+            ({"stages": 9}, "space.stages must be <= 8, got stages=9"),
+        ],
+    )
+    def test_networks_that_there_are_none_of_are_refused(
+        self, fields: dict[str, int], message: str
+    ) -> None:
+        with pytest.raises(SpaceError, match=message):
+            make_space(fields)
 
-def test_recording_that_was_interrupted_goes_on(tmp_path: Path) -> None:
-    flags = "--name tiny --stages 1 --blocks 2 --epochs 1 --seeds 1 --workers 1 --group 5"
-    given = [*flags.split(), "--folder", str(tmp_path)]
-    record_table.main([*given, "--limit", "1"])
-    half_written = (tmp_path / "tiny.jsonl").open("a")
-    with half_written as file:
-        file.write('{"architecture": 5, "se')
-    record_table.main(given)
-    table = load_table(tmp_path / "tiny.npz")
-    assert table.log_loss.shape == table.accuracy.shape == (9, 1, 1)
-    assert np.isfinite(table.log_loss).all()
-    assert table.space().size == 9
-    assert not (tmp_path / "tiny.jsonl").exists()
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "other.npz"
+    with pytest.raises(DataError, match=r"other\.npz: must be a table .* got No such file"):
+        load_table(other)
+    other.write_text("words")
+    with pytest.raises(DataError, match=r"other\.npz: must be a table .* got something else"):
+        load_table(other)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
@@ -72,6 +81,16 @@ def test_every_arm_searches_within_its_budget(arm: Arm) -> None:
     assert curve.epochs == sorted(curve.epochs)
     assert len(curve.finalists) == len(curve.quality)
     assert (curve.num_pruned > 0) == ("+" in arm.name and "rungs" not in arm.name)
+
+
+def test_search_without_a_slot_is_refused() -> None:
+    with pytest.raises(ConfigError, match="slots must be at least 1, got slots=0"):
+        RecordedSearch(TABLE, ARM["random"], slots=0, seed=0)
+
+
+def test_search_in_which_nothing_is_complete_has_no_quality() -> None:
+    curve = RecordedSearch(TABLE, ARM["random"], slots=4, seed=0).run(8)
+    assert np.isnan(curve.at([8, 16])).all()
 
 
 def test_same_seed_searches_the_same() -> None:
@@ -116,6 +135,11 @@ def test_comparison_is_written_with_its_picture(tmp_path: Path) -> None:
     assert found["table"]["generated"]
     assert found["rows"][0]["times fewer"]["16"] >= 1
     ET.parse(tmp_path / "search_efficiency_16.svg")
+
+
+def test_smallest_comparison_has_its_picture() -> None:
+    curves = {f"chosen: {arm.name}": np.array([[1.0, 0.5]]) for arm in ARMS}
+    ET.fromstring(search_efficiency.picture(curves, "the least"))
 
 
 def test_picture_begins_where_there_is_something() -> None:
