@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from search_spaces.errors import SpecError, did_you_mean
@@ -51,7 +52,13 @@ class Place(NamedTuple):
         Raises:
             SpecError: The text has another form.
         """
-        match = _PLACE.fullmatch(text)
-        if match is None:
-            raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text[:60]!r}.")
-        return cls(int(match[1]), int(match[2]))
+        return _parse(text)
+
+
+@lru_cache(maxsize=65_536)
+def _parse(text: str) -> Place:
+    """Read a name; studies have thousands of networks with the same few."""
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise SpecError(f"A block is named like 'stage2.block1' (from 1), got {text[:60]!r}.")
+    return Place(int(match[1]), int(match[2]))

@@ -8,7 +8,8 @@ He et al. 2015.
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -114,19 +115,20 @@ class ArchitectureSpec(FrozenModel):
                 )
 
     def _sorted_skips(self) -> tuple[SkipSpec, ...]:
-        index_of = {place: index for index, place in enumerate(self.places())}
+        index_of = self._index_of
         keyed: dict[tuple[int, int], SkipSpec] = {}
         for skip in self.skips:
             ends: list[int] = []
             for text in (skip.start, skip.end):
-                place = Place.parse(text)
-                if place not in index_of:
+                if text not in index_of:
+                    # A name of another form has a message of its own.
+                    Place.parse(text)
                     depths = "-".join(str(stage.blocks) for stage in self.stages)
                     raise SpecError(
                         f"A skip must join blocks that exist, got {text!r} in a network of "
                         f"{depths} blocks per stage. Stages and blocks count from 1."
                     )
-                ends.append(index_of[place])
+                ends.append(index_of[text])
             start, end = ends
             if start > end:
                 raise SpecError(
@@ -144,19 +146,23 @@ class ArchitectureSpec(FrozenModel):
     def _unused(self) -> dict[str, Any]:
         """Return the fields that make no difference to this network, with their defaults."""
         unused: dict[str, Any] = {}
-        strides = {
-            f"stage{number}.block1": stride
+        index_of = self._index_of
+        # Numbers of the blocks that make images smaller.
+        smaller = [
+            index_of[f"stage{number}.block1"]
             for number, stride in enumerate(effective_strides(self), start=1)
-        }
+            if stride > 1
+        ]
         if not self.skips:
             # A branch that begins as zero with nothing beside it would never learn.
             unused["zero_init"] = False
         if not any(
-            skip.kind is Kind.PROJECTION and any(strides.get(p, 1) > 1 for p in self.passed(skip))
+            skip.kind is Kind.PROJECTION
+            and any(index_of[skip.start] <= i <= index_of[skip.end] for i in smaller)
             for skip in self.skips
         ):
             unused["projection"] = "strided"
-        if self.block != "bottleneck" or all(stride == 1 for stride in strides.values()):
+        if self.block != "bottleneck" or not smaller:
             unused["bottleneck_stride"] = "3x3"
         return unused
 
@@ -165,16 +171,14 @@ class ArchitectureSpec(FrozenModel):
 
     def places(self) -> Iterator[Place]:
         """Yield every block's place in network order."""
-        for index, stage in enumerate(self.stages, start=1):
-            for block in range(1, stage.blocks + 1):
-                yield Place(index, block)
+        yield from _places(self.depths)
 
     def passed(self, skip: SkipSpec) -> tuple[str, ...]:
         """Return the names of the blocks that a skip bypasses, its first and last included."""
         first, last = self._index_of[skip.start], self._index_of[skip.end]
         return tuple(self._index_of)[first : last + 1]
 
-    @property
+    @cached_property
     def depths(self) -> tuple[int, ...]:
         """Blocks per stage."""
         return tuple(stage.blocks for stage in self.stages)
@@ -200,12 +204,12 @@ class ArchitectureSpec(FrozenModel):
     def kinds(self) -> tuple[Kind, ...]:
         """Kind of the span-1 shortcut of every block, in network order."""
         found = {skip.end: skip.kind for skip in self.skips if skip.start == skip.end}
-        return tuple(found.get(str(place), Kind.NONE) for place in self.places())
+        return tuple(found.get(name, Kind.NONE) for name in self._index_of)
 
     @cached_property
     def incoming(self) -> tuple[tuple[SkipSpec, ...], ...]:
         """For every block the skips that end at its addition, the shortest first."""
-        found: dict[str, list[SkipSpec]] = {str(place): [] for place in self.places()}
+        found: dict[str, list[SkipSpec]] = {name: [] for name in self._index_of}
         # Edges are in order of their start, so that later ones are shorter.
         for skip in reversed(self.skips):
             found[skip.end].append(skip)
@@ -226,9 +230,9 @@ class ArchitectureSpec(FrozenModel):
         """Whether every block has an identity of span 1, and no skip is longer."""
         return len(self.skips) == self.num_blocks and set(self.kinds) == {Kind.IDENTITY}
 
-    @cached_property
-    def _index_of(self) -> dict[str, int]:
-        return {str(place): index for index, place in enumerate(self.places())}
+    @property
+    def _index_of(self) -> Mapping[str, int]:
+        return _index_of(self.depths)
 
     def span(self, skip: SkipSpec) -> int:
         """Return how many blocks a skip bypasses; 1 for the classic block."""
@@ -334,3 +338,19 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             )
         data[key] = value
     return data
+
+
+@lru_cache(maxsize=4096)
+def _places(depths: tuple[int, ...]) -> tuple[Place, ...]:
+    """Return every block's place; studies have thousands of networks of few depths."""
+    return tuple(
+        Place(stage, block)
+        for stage, num_blocks in enumerate(depths, start=1)
+        for block in range(1, num_blocks + 1)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _index_of(depths: tuple[int, ...]) -> Mapping[str, int]:
+    """Return the number of every block by its name, from 0."""
+    return MappingProxyType({str(place): index for index, place in enumerate(_places(depths))})

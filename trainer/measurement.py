@@ -94,6 +94,8 @@ class Measurement:
     """In [0, 1]; only where the test split was asked for."""
     test_more: dict[str, float] = field(default_factory=dict)
     """Like `EpochMetrics.more`, on the test split; only where it was asked for."""
+    evidence: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Per block of the trained network, see `trainer.inside`; only where it was asked for."""
 
     @property
     def last(self) -> EpochMetrics:
@@ -109,7 +111,9 @@ class Measurement:
         """Read what `to_dict` wrote."""
         history = tuple(EpochMetrics(**epoch) for epoch in data["history"])
         norms = tuple(data["gradient_norms"])
-        return cls(**{**data, "history": history, "gradient_norms": norms})
+        evidence = {name: tuple(own) for name, own in data.get("evidence", {}).items()}
+        changed = {"history": history, "gradient_norms": norms, "evidence": evidence}
+        return cls(**{**data, **changed})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,8 @@ class Setting:
     module_args: Mapping[str, Any]
     pause_after: int | None
     """Epochs in all after which candidates pause; None trains to the last."""
+    evidence: bool = False
+    """Whether the blocks of the trained networks are looked at."""
     ended: Ended = nobody_waits
     """Told of outcomes as soon as they are known."""
 

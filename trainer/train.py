@@ -26,6 +26,7 @@ from trainer.population.train_group import train_group
 from trainer.progress import Progress, Unattended
 from trainer.quiet import quiet_lightning
 from trainer.recipe import Recipe
+from trainer.recorded.lookup import look_up
 from trainer.setting import Ended, Setting, nobody_waits
 from trainer.train_ordinary import train_ordinary
 
@@ -40,6 +41,7 @@ def train(
     device: str = "cpu",
     test: bool = False,
     keep_weights: bool = False,
+    evidence: bool = False,
     module_class: type[CandidateModule] = CandidateModule,
     module_args: Mapping[str, Any] | None = None,
     path: Literal["auto", "ordinary"] = "auto",
@@ -50,7 +52,8 @@ def train(
 
     A candidate's outcome hangs on its spec, its seed, the recipe and the data alone, neither on
     the list (but for the rounding of floating-point numbers) nor on global random state. One that
-    fails does not stop the others. Which path was taken is in each measurement's `path`.
+    fails does not stop the others. Which path was taken is in each measurement's `path`. Trainings
+    on recorded data are looked up.
 
     Args:
         candidates: The trainings to be done, with different keys.
@@ -65,6 +68,8 @@ def train(
         test: Whether to evaluate the test split after the last epoch.
         keep_weights: Whether to save the final weights, safetensors bytes of the network's
             `state_dict`, to `checkpoints` under `<key>-weights`.
+        evidence: Whether to look at the blocks of each trained network (`trainer.inside`); not where
+            the module is the user's, whose outputs are not known.
         module_class: A subclass for another loss, head or metrics.
         module_args: Further arguments of `module_class`, by name; JSON values.
         path: `auto`: candidates that can be fused are one network, and all steps are taken in
@@ -91,12 +96,23 @@ def train(
         module_class=module_class,
         module_args=arguments,
         pause_after=pause_after,
+        evidence=evidence and module_class is CandidateModule,
         ended=ended,
     )
     check_candidates(candidates, data.facts)
     recipe.check_fits(data.facts)
     check_pause(pause_after, checkpoints)
     check_store(checkpoints, keep_weights=keep_weights)
+    if data.facts.is_recorded:
+        return look_up(
+            candidates,
+            recipe,
+            progress,
+            checkpoints=checkpoints,
+            test=test,
+            pause_after=pause_after,
+            ended=ended,
+        )
     # What modules of the user's draw from torch's global state is seeded, and the state put back.
     devices = [] if setting.device.type == "cpu" else [setting.device]
     with quiet_lightning(), torch.random.fork_rng(devices=devices):

@@ -13,6 +13,7 @@ from trainer.augmentation import Augmentation
 from trainer.checkpoint_io import checkpoint_from_bytes
 from trainer.compact import CandidateState, read_state, split_like
 from trainer.evidence import gradient_norms
+from trainer.inside import look_inside
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.measurement import Candidate, EpochMetrics, Failure, Measurement
 from trainer.module import CandidateModule
@@ -112,6 +113,7 @@ def _attempt(
         tested = logged(trainer, ("test/log_loss", "test/accuracy"))
         tested_more = logged_beside(trainer, "test/")
     setting.keep(candidate.key, module.network)
+    looks = setting.evidence and not reporter.stopped
     size = complexity(candidate.spec)
     return Measurement(
         key=candidate.key,
@@ -131,6 +133,7 @@ def _attempt(
         test_log_loss=tested.get("test/log_loss"),
         test_accuracy=tested.get("test/accuracy"),
         test_more=tested_more,
+        evidence=look_inside(module.network.to(device), data.val) if looks else {},
     )
 
 

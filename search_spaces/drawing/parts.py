@@ -78,7 +78,15 @@ def _stage_chip(layout: Layout, row: Row, kind: Kind, chip: Chip) -> str:
     return f"<g><title>{escape(chip.title)}</title>{_pill(x, y, STAGE_CHIP, chip, rounding)}{label}</g>"
 
 
-def block(layout: Layout, slot: Slot, paint: BlockPaint, *, span: int, num_ends: int) -> str:
+def block(
+    layout: Layout,
+    slot: Slot,
+    paint: BlockPaint,
+    *,
+    span: int,
+    num_ends: int,
+    is_marked: bool = False,
+) -> str:
     """Draw a block with its chips, and its addition where skips come back.
 
     Args:
@@ -87,13 +95,15 @@ def block(layout: Layout, slot: Slot, paint: BlockPaint, *, span: int, num_ends:
         paint: Effects of the shortest skip that ends here, or that could.
         span: How many blocks that skip passes; 0 without one.
         num_ends: How many skips end here.
+        is_marked: Whether its chips name block and kind, for a script of the page.
     """
     y, half = layout.rows[slot.row].middle, layout.block_height / 2
     parts = [f"<g><title>{_block_title(slot)}</title>"]
-    if paint.identity is not None:
-        parts.append(_chip(slot, y, -_reach(layout), paint.identity, whole=span <= 1))
-    if paint.projection is not None:
-        parts.append(_chip(slot, y, _reach(layout), paint.projection, whole=span <= 1))
+    for kind, chip in ((Kind.IDENTITY, paint.identity), (Kind.PROJECTION, paint.projection)):
+        if chip is not None:
+            offset = _reach(layout) * (-1 if kind is Kind.IDENTITY else 1)
+            names = f' data-place="{slot.shape.place}" data-kind="{kind}"' if is_marked else ""
+            parts.append(_chip(slot, y, offset, chip, whole=span <= 1, names=names))
     size = f'width="{slot.right - slot.left:g}" height="{layout.block_height:g}" rx="4"'
     for shift in (6, 3, 0) if slot.run.is_folded else (0,):
         x, top = slot.left + shift, y - half - shift / 2
@@ -126,7 +136,7 @@ def _block_title(slot: Slot) -> str:
     return f"{name}: {size}" + (f", stride {shape.stride}" if shape.stride > 1 else "")
 
 
-def _chip(slot: Slot, middle: float, offset: float, chip: Chip, *, whole: bool) -> str:
+def _chip(slot: Slot, middle: float, offset: float, chip: Chip, *, whole: bool, names: str) -> str:
     """Draw a chip on its bracket; round above for identity, square below for projection.
 
     The bracket of a long skip would be wrong at its left: it begins at an earlier block.
@@ -142,7 +152,7 @@ def _chip(slot: Slot, middle: float, offset: float, chip: Chip, *, whole: bool) 
     x0, x1 = slot.dot - 4, slot.plus + 4
     rounding = 2 if offset > 0 else CHIP / 2
     return (
-        f"<g><title>{escape(chip.title)}</title>"
+        f"<g{names}><title>{escape(chip.title)}</title>"
         f'<path class="nn-line-{tone}" fill="none" stroke-width="{stroke}"{dash} d="{line}"/>'
         f"{_pill(x0, y, x1 - x0, chip, rounding)}{_chip_label((x0 + x1) / 2, y, chip)}</g>"
     )

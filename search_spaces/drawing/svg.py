@@ -28,6 +28,7 @@ def draw_svg(
     title: str | None = None,
     element_id: str | None = None,
     standalone: bool = True,
+    is_marked: bool = False,
 ) -> str:
     """Draw an architecture, and the effects of its skips where they are given.
 
@@ -42,6 +43,7 @@ def draw_svg(
         element_id: Id of the element, unique on its page; by default from `spec_id` and `width`.
         standalone: Whether the drawing is a file of its own, with style sheet and background;
             otherwise the page has to hold `DRAWING_CSS`.
+        is_marked: Whether chips have `data-place` and `data-kind`, for a script of the page.
 
     Returns:
         One `<svg>` element.
@@ -70,7 +72,7 @@ def draw_svg(
         place = slot.shape.place
         span, num_ends = facts[str(place)]
         paint = paints.get(place, BlockPaint())
-        parts.append(block(layout, slot, paint, span=span, num_ends=num_ends))
+        parts.append(block(layout, slot, paint, span=span, num_ends=num_ends, is_marked=is_marked))
     x = MARGIN if layout.narrow else layout.gutter + 7
     y = layout.height - MARGIN - LEGEND * len(lines) + 12
     parts += [legend(line, x=x, y=y + LEGEND * index) for index, line in enumerate(lines)]

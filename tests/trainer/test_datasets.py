@@ -137,3 +137,11 @@ def test_data_that_contradict_their_facts_are_refused(changed, message):
         ImageData.from_splits(
             TINY, train=tiny_split(6, **changed), val=tiny_split(3), test=tiny_split(3)
         )
+
+
+def test_recorded_data_are_the_images_of_the_recorded_trainings():
+    digits, recorded = load_data("digits"), load_data("skipbench")
+    assert recorded.facts.is_recorded
+    assert not digits.facts.is_recorded
+    torch.testing.assert_close(recorded.train.images, digits.train.images)
+    torch.testing.assert_close(recorded.val.labels, digits.val.labels)

@@ -33,6 +33,9 @@ class Member:
     stops_after: int | None = None
     """Epoch after which `Progress` said to stop."""
     tested: dict[str, float] = field(default_factory=dict[str, float])
+    evidence: dict[str, tuple[float | None, ...]] = field(
+        default_factory=dict[str, tuple[float | None, ...]]
+    )
     stopped: bool = False
     outcome: Measurement | Failure | None = None
 
@@ -67,6 +70,7 @@ class Member:
             path=path,
             test_log_loss=self.tested.get("log_loss"),
             test_accuracy=self.tested.get("accuracy"),
+            evidence=self.evidence,
         )
 
     def fail(self, reason: Reason, message: str, traceback: str = "") -> None:

@@ -15,6 +15,7 @@ from trainer.augmentation import Augmentation
 from trainer.compact import split_like
 from trainer.datasets import Split
 from trainer.evidence import gradient_norms
+from trainer.inside import look_inside
 from trainer.loaders import EVAL_BATCH_SIZE, DeviceBatches
 from trainer.measurement import Candidate, Failure, Measurement
 from trainer.population.batches import IndexBlocks
@@ -205,6 +206,9 @@ class _Segment:
         for member in self.members:
             if member.outcome is None and (member.stopped or self.is_over):
                 self.setting.keep(member.key, member.network)
+                if self.setting.evidence and not member.stopped:
+                    val = self.setting.data.to(self.setting.device).val
+                    member.evidence = look_inside(member.network, val)
                 member.measure(self.setting, f"{path}{self.form}")
 
     def _module(self, train: Split) -> tuple[PopulationModule, IndexBlocks]:

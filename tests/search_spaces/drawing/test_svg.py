@@ -255,3 +255,17 @@ def test_the_description_counts_skips_and_blocks_without() -> None:
 def test_drawing_needs_no_torch() -> None:
     code = "import sys, search_spaces.drawing; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_chips_name_block_and_kind_for_a_script_only_where_asked() -> None:
+    spec = preset("plain-8")
+    chip = Chip(label="+0.2", title="t", strength=0.5)
+    effects = {Place(2, 1): BlockPaint(identity=chip, projection=chip)}
+    marked = draw_svg(spec, effects, is_marked=True)
+    assert marked.count('data-place="stage2.block1" data-kind="identity"') == 1
+    assert marked.count('data-place="stage2.block1" data-kind="projection"') == 1
+    plain = draw_svg(spec, effects)
+    assert "data-" not in plain
+    named = ' data-place="stage2.block1" data-kind="'
+    without = marked.replace(f'{named}identity"', "").replace(f'{named}projection"', "")
+    assert without == plain
