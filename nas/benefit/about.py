@@ -47,6 +47,7 @@ def about(
         **_constraints(context, frame),
         "recipe": dict(context.recipe),
         "environment": dict(context.environment),
+        "unused_rows": list(context.unused),
         # Of rows that others trained nobody knows how kinds were drawn.
         "reference_distribution": reference_distribution(frame) if context.recipe else None,
     }

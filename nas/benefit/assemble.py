@@ -1,45 +1,57 @@
 """The whole skip map: `skip_benefit` puts the parts together."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from nas.benefit.about import about, row_counts
+from nas.benefit.aligned import aligned_effects
+from nas.benefit.all_trials import all_trials
+from nas.benefit.by_rate import analyses_by_rate, rate_rows, sign_changes
 from nas.benefit.cautions import Facts, cautions
-from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.effects import Analysis, analyse, can_decide, effect_rows
+from nas.benefit.context import BenefitContext, Metric, study_metric
+from nas.benefit.depths import all_depths, depth_rows, other_depths
+from nas.benefit.effects import Analysis
 from nas.benefit.estimates import ALPHA
-from nas.benefit.frame import Frame, choices_seen, make_frame
+from nas.benefit.failing import fail_rows, not_trained
+from nas.benefit.fit_check import lack_of_fit
+from nas.benefit.frame import make_frame
 from nas.benefit.incumbent import search_result
+from nas.benefit.interactions import interaction_rows
 from nas.benefit.jsonable import jsonable
-from nas.benefit.models import SKIP
 from nas.benefit.more_trials import more_trials
-from nas.benefit.places import BlockFacts, block_facts
+from nas.benefit.outcomes import metric_effects, sensitivity, without_failed
+from nas.benefit.paired import confirm_rows, seed_correlation
+from nas.benefit.prediction import prediction
 from nas.benefit.profile import best_set, ranking, trend
+from nas.benefit.reference import Reference, headline_of
 from nas.benefit.retrainings import anchor_rows, noise, worthwhile
-from nas.benefit.sample import (
-    Sample,
-    depths_of,
-    make_sample,
-    outcome_of,
-    places_of_depths,
-    randomised,
-    sort_rows,
-)
+from nas.benefit.sample import randomised, sort_rows, values_of
+from nas.benefit.secondary import secondary
 from nas.benefit.settling import count_settled
+from nas.benefit.sight import sight
+from nas.benefit.signals import signal_rows
 from nas.trials import State, TrialRecord
 
 SCHEMA = 1
 """Version of the result's layout; it grows only by what older readers pass over."""
 
-_NOT_ESTIMATED: dict[str, Any] = {
-    "interactions": [],
-    "confirm": [],
-    "secondary": dict.fromkeys(("model_based", "fanova", "ped_anova", "shap", "rank_agreement")),
-    "signals": [],
-    "claims": [],
-}
-"""Parts of the layout that nothing fills yet."""
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What every part is made from."""
+
+    rows: Sequence[TrialRecord]
+    repeats: Sequence[TrialRecord]
+    context: BenefitContext
+    reference: Reference
+    metric: Metric
+    values: np.ndarray
+    """The study's metric of the rows at the reference, positive = better."""
+    limit: dict[str, Any]
+    """Smallest effect of interest."""
 
 
 def skip_benefit(
@@ -49,7 +61,7 @@ def skip_benefit(
 
     Args:
         rows: Trials of the search, in any order.
-        repeats: Anchors and finalists on fresh seeds.
+        repeats: Anchors, finalists and paired retrainings on fresh seeds.
         context: What the rows do not say.
 
     Returns:
@@ -57,41 +69,86 @@ def skip_benefit(
         bytes. Effects are in the metric's unit, positive = better.
     """
     rows, repeats = sort_rows(rows), sort_rows(repeats)
-    frame, metric = make_frame(rows, context), study_metric(context)
-    layers = frame.layers
-    limit = worthwhile(repeats, metric, layers, context.sesoi)
-    facts = block_facts(frame.places, context, frame.choices)
-    analysis = _analyse(frame, metric, limit["value"])
-    effects = effect_rows(analysis, facts, frame.plan, layers)
-    spread = noise(rows, repeats, metric, layers)
-    without = _without_failed(frame, metric, limit["value"], facts)
-    found = Facts(rows, frame, analysis, context, spread, effects, without)
-    warnings = cautions(found)
-    return jsonable(
-        {
-            "schema": SCHEMA,
-            **about(rows, repeats, context, metric, frame),
-            **_rules(limit, effects),
-            "reference_depth": _reference_depth(frame, analysis),
-            "rows": row_counts(frame, metric),
-            "noise": spread | {"residual_sd": _residual_sd(analysis)},
-            "headline": _headline(effects),
-            "effects": effects,
-            "without_failed": without,
-            "other_depths": _other_depths(frame, metric, limit["value"], context),
-            "settled": _settled(rows, analysis, context),
-            "metrics": _metrics(frame, repeats, context, facts, layers),
-            "interaction_test": _pair_test(analysis),
-            "trend": trend(analysis, facts),
-            "ranking": ranking(analysis),
-            "best_set": best_set(analysis),
-            "anchors": anchor_rows(repeats, context),
-            "search": search_result(rows, repeats, context),
-            "warnings": [warning["code"] for warning in warnings],
-            "warning_details": warnings,
-            **_NOT_ESTIMATED,
-        }
+    metric, reference = study_metric(context), Reference(make_frame(rows, context), context)
+    inputs = _Inputs(
+        rows=rows,
+        repeats=repeats,
+        context=context,
+        reference=reference,
+        metric=metric,
+        values=values_of(reference.rows, metric),
+        limit=worthwhile(repeats, metric, reference.frame.layers, context.sesoi),
     )
+    analysis = reference.analyse(inputs.values, inputs.limit["value"])
+    return jsonable(_parts(inputs, analysis))
+
+
+def _parts(inputs: _Inputs, analysis: Analysis) -> dict[str, Any]:
+    reference, metric, context = inputs.reference, inputs.metric, inputs.context
+    repeats, values, limit = inputs.repeats, inputs.values, inputs.limit["value"]
+    effects = reference.effects(analysis)
+    failed = not_trained(reference.rows, context)
+    spread = _noise(inputs, analysis)
+    without = without_failed(reference, values, limit)
+    others = other_depths(reference, metric, limit)
+    aligned = aligned_effects(all_depths(reference, analysis, others))
+    rates = analyses_by_rate(reference, values, limit)
+    changes = sign_changes(reference, rates)
+    every = all_trials(reference, analysis, inputs.rows, metric)
+    anchors = anchor_rows(repeats, context)
+    confirm = confirm_rows(repeats, context, layers=reference.frame.layers)
+    warnings = cautions(
+        Facts(
+            inputs.rows, reference.frame, analysis, context, spread, effects, without,
+            sign_changes=changes, aligned=aligned, all_trials=every, confirm=confirm,
+            anchors=anchors,
+        )
+    )  # fmt: skip
+    fails = fail_rows(
+        reference.table, failed, analysis.questions, reference.facts, reference.depth
+    )
+    return {
+        "schema": SCHEMA,
+        **about(inputs.rows, repeats, context, metric, reference.frame),
+        **_rules(inputs.limit, effects),
+        "reference_depth": _reference_depth(reference, analysis),
+        "rows": row_counts(reference.frame, metric),
+        "noise": spread,
+        "headline": headline_of(effects),
+        "effects": effects + fails,
+        "without_failed": without,
+        "sensitivity": sensitivity(reference, values, failed, metric),
+        "other_depths": depth_rows(others),
+        "aligned": aligned,
+        "by_lr": rate_rows(reference, rates),
+        "lr_sign_changes": changes,
+        "settled": _settled(inputs, analysis),
+        "metrics": metric_effects(reference, repeats, metric),
+        "interaction_test": _pair_test(analysis),
+        "interactions": interaction_rows(analysis),
+        "trend": trend(analysis, reference.facts),
+        "ranking": ranking(analysis),
+        "best_set": best_set(analysis),
+        "prediction": prediction(analysis, reference.facts),
+        "sight": sight(analysis, unit=metric.unit),
+        "anchors": anchors,
+        "confirm": confirm,
+        "search": search_result(inputs.rows, repeats, context),
+        "secondary": secondary(reference, analysis, every, context.importances),
+        "signals": signal_rows(repeats, analysis, reference.facts),
+        "warnings": [warning["code"] for warning in warnings],
+        "warning_details": warnings,
+        "claims": list(context.claims),
+    }
+
+
+def _noise(inputs: _Inputs, analysis: Analysis) -> dict[str, Any]:
+    """Return the spread over seeds and architectures, and how well the model fits."""
+    layers = inputs.reference.frame.layers
+    spread = noise(inputs.rows, inputs.repeats, inputs.metric, layers)
+    spread |= lack_of_fit(analysis, spread)
+    spread["seed_corr"] = seed_correlation(inputs.repeats, inputs.context)
+    return spread | {"residual_sd": _residual_sd(analysis)}
 
 
 def _rules(limit: dict[str, Any], effects: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -105,7 +162,8 @@ def _rules(limit: dict[str, Any], effects: Sequence[dict[str, Any]]) -> dict[str
     }
 
 
-def _reference_depth(frame: Frame, analysis: Analysis) -> dict[str, Any]:
+def _reference_depth(reference: Reference, analysis: Analysis) -> dict[str, Any]:
+    frame = reference.frame
     return {
         "depth": frame.layers,
         "depth_plan": frame.plan,
@@ -114,9 +172,7 @@ def _reference_depth(frame: Frame, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _settled(
-    rows: Sequence[TrialRecord], analysis: Analysis, context: BenefitContext
-) -> dict[str, Any]:
+def _settled(inputs: _Inputs, analysis: Analysis) -> dict[str, Any]:
     answers = count_settled(analysis)
     return {
         "num_settled": answers.num_settled,
@@ -124,61 +180,21 @@ def _settled(
         "trials_to_rest": answers.trials_to_rest,
         "num_precise": answers.num_precise,
         "can_decide": analysis.can_decide,
-        "next": _next(rows, analysis, context),
+        "next": _next(inputs, analysis),
     }
 
 
-def _analyse(frame: Frame, metric: Metric, limit: float | None) -> Analysis:
-    return analyse(_sample(frame, frame.reference_rows, metric), frame.kinds, limit)
-
-
-def _sample(frame: Frame, rows: Sequence[TrialRecord], metric: Metric) -> Sample:
-    return make_sample(
-        rows, frame.places, metric, frame.choices, is_conditional=frame.is_conditional
-    )
-
-
-def _headline(effects: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    found = (row for row in effects if row["estimand"] == "AMCE_ALL" and row["kind"] == SKIP)
-    return next(found, None)
-
-
-def _without_failed(
-    frame: Frame, metric: Metric, limit: float | None, facts: Sequence[BlockFacts]
-) -> dict[str, Any] | None:
-    """Return the effects from complete rows alone, where failed ones are counted as outcomes."""
-    scored = [row for row in frame.reference_rows if outcome_of(row, metric) is not None]
-    complete = [row for row in scored if row.state is not State.FAILED]
-    if len(complete) == len(scored):
-        return None
-    # The few that survive are a selection, and decide no more than all rows together.
-    analysis = analyse(
-        _sample(frame, complete, metric),
-        frame.kinds,
-        limit,
-        may_decide=can_decide(_sample(frame, scored, metric)),
-    )
-    effects = effect_rows(analysis, facts, frame.plan, frame.layers)
-    return {
-        "n_left_out": len(scored) - len(complete),
-        "headline": _headline(effects),
-        "effects": effects,
-    }
-
-
-def _next(
-    rows: Sequence[TrialRecord], analysis: Analysis, context: BenefitContext
-) -> dict[str, Any] | None:
+def _next(inputs: _Inputs, analysis: Analysis) -> dict[str, Any] | None:
     """Return the step that settles more; the total is for studies that a command goes on with."""
     answers = count_settled(analysis)
-    step = more_trials(rows, analysis, context)
-    design = randomised(rows)
+    step = more_trials(inputs.rows, analysis, inputs.context)
+    design = randomised(inputs.rows)
     num_failed = sum(row.state is State.FAILED for row in design)
     # More of the same would fail as well.
     most_failed = not analysis.can_decide and 2 * num_failed > len(design)
     if step is None or most_failed or answers.num_settled == answers.num_answers:
         return None
-    return asdict(step) | ({"total": None} if context.run_folder is None else {})
+    return asdict(step) | ({"total": None} if inputs.context.run_folder is None else {})
 
 
 def _residual_sd(analysis: Analysis) -> float | None:
@@ -198,51 +214,3 @@ def _pair_test(analysis: Analysis) -> dict[str, Any] | None:
         "p": test.p,
         "in_model": analysis.models.block_design.with_pairs,
     }
-
-
-def _other_depths(
-    frame: Frame, metric: Metric, limit: float | None, context: BenefitContext
-) -> list[dict[str, Any]]:
-    """Return the effects at each other depth plan that has enough rows for any."""
-    if frame.is_pooled:
-        limit = None
-    found = []
-    for plan in frame.other_plans:
-        places = places_of_depths(plan)
-        rows = [row for row in frame.rows if depths_of(row) == plan]
-        is_conditional = frame.is_conditional
-        choices = choices_seen(rows, places, frame.kinds, is_conditional=is_conditional)
-        sample = make_sample(rows, places, metric, choices, is_conditional=is_conditional)
-        analysis = analyse(sample, frame.kinds, limit)
-        if analysis.answers:
-            facts, layers = block_facts(places, context, choices), frame.layers_of(plan)
-            effects = effect_rows(analysis, facts, plan, layers)
-            found.append({"depth_plan": list(plan), "effects": effects})
-    return found
-
-
-def _metrics(
-    frame: Frame,
-    repeats: Sequence[TrialRecord],
-    context: BenefitContext,
-    facts: Sequence[BlockFacts],
-    layers: int | None,
-) -> dict[str, Any]:
-    """Return the effects on the outcomes beside the study's metric, where they were measured."""
-    found = {}
-    for metric in other_metrics(context):
-        complete = [row for row in frame.reference_rows if row.state is State.COMPLETE]
-        if not any(metric.name in row.metrics for row in complete):
-            continue
-        limit = worthwhile(repeats, metric, layers, None)
-        analysis = _analyse(frame, metric, limit["value"])
-        effects = effect_rows(analysis, facts, frame.plan, layers)
-        found[metric.name] = {
-            "direction": "maximize" if metric.sign > 0 else "minimize",
-            "unit": metric.unit,
-            "sesoi": limit["value"],
-            "sesoi_source": limit["source"],
-            "headline": _headline(effects),
-            "effects": effects,
-        }
-    return found

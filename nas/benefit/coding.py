@@ -22,7 +22,7 @@ def effect_coding(num_levels: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """Intercept, depth factors, a group of columns per block, its spans, and adjacent pairs.
+    """Intercept, depth factors, covariates, columns per block, its spans, and adjacent pairs.
 
     Args:
         sample: The rows.
@@ -79,11 +79,13 @@ class BlockDesign:
 
     @cached_property
     def base(self) -> np.ndarray:
-        """Intercept and the depth factors of the stages whose depth varies."""
+        """Intercept, depth factors of the stages whose depth varies, and covariates."""
         columns = [np.ones(self.sample.num_rows)]
         for stage in range(self.sample.depths.shape[1]):
             depth = self.sample.depths[:, stage]
             columns.extend((depth == value).astype(float) for value in np.unique(depth)[1:])
+        if self.sample.covariates is not None:
+            columns.extend(self.sample.covariates.T)
         return np.column_stack(columns)
 
     @cached_property
@@ -182,7 +184,7 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class ShareDesign:
-    """Intercept, depth factors, and for each group of blocks the share of every kind in it.
+    """Intercept, depth factors, covariates, and per group of blocks the share of every kind.
 
     One coefficient serves a whole stage or the whole network, so it needs few rows. Where kinds
     are drawn alike and independently, the coefficient is the average of the blocks' AMCEs; blocks

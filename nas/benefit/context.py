@@ -1,7 +1,7 @@
 """What the rows do not say: the study, its metric, and the network that the blocks are part of."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,14 @@ class BenefitContext:
     """Smallest effect of interest in the metric's unit; None: see `Worthwhile`."""
     chance: Mapping[str, float] = field(default_factory=dict)
     """Values of a network that guesses, by metric name (`val_log_loss`), for diverged rows."""
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Importances of decisions by other tools: `fanova` and `ped_anova`, each by decision name."""
+    claims: Sequence[Mapping[str, Any]] = ()
+    """What was found of claims about skips, copied into the result."""
+    space: str | None = None
+    """Name of a shipped space, `residual` or `longskip`."""
+    unused: Sequence[Mapping[str, Any]] = ()
+    """Rows that cannot be used, by sort: `reason`, `n` and `rows` (numbers)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.benefit.models import (
-    Models,
-    Question,
+from nas.benefit.contrasts import (
     block_contrast,
     coarse_contrast,
     estimator_name,
     span_contrast,
 )
+from nas.benefit.models import Models
 from nas.benefit.ols import Fit, t_quantile, two_sided_p
+from nas.benefit.questions import Question
 
 ALPHA = 0.05
 DRAWS = 2000
@@ -56,7 +56,7 @@ def answer(
     by_fit: dict[tuple[int, str], list[tuple[Question, np.ndarray]]] = defaultdict(list)
     fits: dict[int, Fit] = {}
     for question in questions:
-        found = _model(models, question)
+        found = model_of(models, question)
         if found is not None:
             fit, contrast, name = found
             fits[id(fit)] = fit
@@ -67,7 +67,8 @@ def answer(
     return answers
 
 
-def _model(models: Models, question: Question) -> tuple[Fit, np.ndarray, str] | None:
+def model_of(models: Models, question: Question) -> tuple[Fit, np.ndarray, str] | None:
+    """Return model, contrast and estimator's name of a question; None where it has no answer."""
     if question.span is not None:
         return span_contrast(models, question.position, question.span)
     if question.position is None:

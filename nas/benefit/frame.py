@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nas.benefit.context import BenefitContext
-from nas.benefit.sample import (
-    ENOUGH_ROWS,
+from nas.benefit.grid import KINDS, Grid, grid_of
+from nas.benefit.reading import (
     block_layers_of,
     depths_of,
     kinds_of,
@@ -14,8 +16,8 @@ from nas.benefit.sample import (
     plans,
     randomised,
 )
+from nas.benefit.sample import ENOUGH_ROWS
 from nas.space_kinds import BlockChoices
-from nas.spans import spans_of
 from nas.trials import TrialRecord
 from search_spaces.spec import Kind, Place
 
@@ -32,6 +34,8 @@ class Frame:
     """All finished randomised rows."""
     reference_rows: tuple[TrialRecord, ...]
     """Those at the reference."""
+    grid: Grid
+    """Their kinds and spans."""
     other_plans: tuple[tuple[int, ...], ...]
     choices: tuple[BlockChoices, ...]
     """What may end at each place."""
@@ -89,13 +93,15 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
     declared = context.choices or {} if is_declared else {}
     left_out = sum(row.rows_left_out for row in rows)
     # Under constraints a kind may be missing because it is too large, not because it is no choice.
-    seen = choices_seen(reference, places, kinds, is_conditional=left_out > 0)
+    grid = grid_of(reference, places)
+    seen = choices_seen(grid, kinds, is_conditional=left_out > 0)
     return Frame(
         plan=plan,
         places=places,
         kinds=kinds,
         rows=design,
         reference_rows=reference,
+        grid=grid,
         other_plans=others,
         choices=tuple(declared.get(p, own) for p, own in zip(places, seen, strict=True)),
         block_layers=_block_layers(context, reference or tuple(rows)),
@@ -112,29 +118,23 @@ def _block_layers(context: BenefitContext, rows: Sequence[TrialRecord]) -> int:
 
 
 def choices_seen(
-    rows: Sequence[TrialRecord],
-    places: Sequence[Place],
-    kinds: tuple[Kind, ...],
-    *,
-    is_conditional: bool = False,
+    grid: Grid, kinds: tuple[Kind, ...], *, is_conditional: bool = False
 ) -> tuple[BlockChoices, ...]:
     """Return the kinds and spans that occur at each place; all kinds where rows are few.
 
     Args:
-        rows: Rows of the design.
-        places: Their blocks.
+        grid: Rows of the design.
         kinds: Kinds of the space.
         is_conditional: Whether constraints can be the reason that a kind is missing; then every
             block may have all kinds.
     """
-    of_rows = [(kinds_of(row), spans_of(row)) for row in rows]
     found = []
-    for place in places:
-        own = [row_kinds[place] for row_kinds, _ in of_rows if place in row_kinds]
+    for codes, spans in zip(grid.codes.T, grid.spans.T, strict=True):
+        own = codes[codes >= 0]
         is_few = is_conditional or len(own) < ENOUGH_ROWS
-        seen = kinds if is_few else tuple(kind for kind in Kind if kind in own)
-        spans = {row_spans.get(place, 0) for _, row_spans in of_rows} - {0}
-        found.append(BlockChoices(kinds=seen, spans=tuple(sorted(spans)) or (1,)))
+        seen = kinds if is_few else tuple(KINDS[code] for code in np.unique(own))
+        longest = tuple(int(span) for span in np.unique(spans) if span > 0)
+        found.append(BlockChoices(kinds=seen, spans=longest or (1,)))
     return tuple(found)
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from nas.benefit.models import Models, Question
+from nas.benefit.models import Models
 from nas.benefit.ols import t_quantile
+from nas.benefit.questions import Question
 from nas.benefit.sample import KINDS
 from search_spaces.spec import Kind
 

@@ -1,13 +1,12 @@
 """Difference in means: the check that assumes nothing but independent random kinds."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nas.benefit.coding import network_weights, stage_weights
-from nas.benefit.models import SKIP, Question
 from nas.benefit.ols import t_quantile
+from nas.benefit.questions import SKIP, Question
 from nas.benefit.sample import KINDS, Sample
 from nas.benefit.spans import span_weights
 from search_spaces.spec import Kind
@@ -46,16 +45,7 @@ def difference_in_seconds(sample: Sample, question: Question) -> float | None:
     if sample.seconds is None or sample.is_conditional:
         return None
     known = np.isfinite(sample.seconds)
-    timed = replace(
-        sample,
-        codes=sample.codes[known],
-        depths=sample.depths[known],
-        value=sample.value[known],
-        cluster=sample.cluster[known],
-        diverged=sample.diverged[known],
-        seconds=sample.seconds[known],
-        spans=None if sample.spans is None else sample.spans[known],
-    )
+    timed = sample if known.all() else sample.where(known)
     weights = _mean_weights(timed, question)
     return None if weights is None else float(weights @ sample.seconds[known])
 

@@ -12,8 +12,13 @@ _PINNED = 1e-8
 _LARGEST_SCALE = 50.0
 """The jackknife scales a residual by 1 / (1 - leverage); beyond this a row is fitted almost
 exactly."""
+_LOST = 1e-12
+"""Noise of an architecture that is fitted exactly, below which it is none but rounding."""
 _LEAST_DF = 3
 """Degrees of freedom below which intervals are too wide and unsteady to mean anything."""
+MANY_CLUSTERS = 1000
+"""So many architectures make estimates normal to the eye: bootstrap draws would take seconds to
+say the same."""
 
 
 def t_quantile(df: float, probability: float) -> float:
@@ -57,12 +62,19 @@ class Fit:
     @cached_property
     def pseudo_inverse(self) -> np.ndarray:
         """Maps outcomes to coefficients, shape (columns, rows)."""
-        return np.linalg.pinv(self.matrix, rcond=1e-10)
+        # The pseudo-inverse of Q R is that of R times Q', and R is small.
+        q, r = np.linalg.qr(self.matrix)
+        return np.linalg.pinv(r, rcond=1e-10) @ q.T
+
+    @cached_property
+    def _estimable(self) -> np.ndarray:
+        """Projects contrasts on those that the rows determine, shape (columns, columns)."""
+        return self.pseudo_inverse @ self.matrix
 
     @cached_property
     def rank(self) -> int:
         """Independent columns."""
-        return round(float(np.einsum("ij,ji->", self.matrix, self.pseudo_inverse)))
+        return round(float(np.trace(self._estimable)))
 
     def fitted(self, outcomes: np.ndarray) -> np.ndarray:
         """Return fitted values of outcomes of shape (rows,) or (rows, draws)."""
@@ -92,6 +104,11 @@ class Fit:
     def residuals(self) -> np.ndarray:
         """Outcome minus fitted value."""
         return self.y - self.fitted(self.y)
+
+    @cached_property
+    def left_out_residuals(self) -> np.ndarray:
+        """Residuals of fits that leave out the row's architecture."""
+        return self.left_out(self.residuals[:, None])[:, 0]
 
     @cached_property
     def residual_sd(self) -> float | None:
@@ -138,11 +155,14 @@ class Fit:
 
     def identified(self, contrasts: np.ndarray) -> np.ndarray:
         """Say which contrasts the rows determine, with noise that can be measured."""
-        weights = self.weights(contrasts)
-        estimable = np.abs(weights @ self.matrix - contrasts).max(axis=1, initial=0.0) < 1e-7
-        exposed = np.zeros(len(weights), dtype=bool)
+        estimable = np.abs(contrasts @ self._estimable - contrasts).max(axis=1, initial=0.0) < 1e-7
+        exposed = np.zeros(len(contrasts), dtype=bool)
         for blocks in self._jackknife:
-            lost = weights[:, blocks.rows][:, :, None, :] @ blocks.lost
+            loses = np.abs(blocks.lost).max(axis=(1, 2)) > _LOST
+            if not loses.any():
+                continue
+            weights = self.weights(contrasts)[:, blocks.rows[loses]]
+            lost = weights[:, :, None, :] @ blocks.lost[loses]
             exposed |= np.abs(lost).max(axis=(1, 2, 3), initial=0.0) > 1e-7
         return estimable & ~exposed
 
@@ -162,10 +182,16 @@ class Fit:
 
     def standard_errors(self, weights: np.ndarray) -> np.ndarray:
         """Return robust standard errors of contrasts given by their weights."""
-        return np.sqrt(self._variances(weights, self.residuals[:, None])[:, 0])
+        return np.sqrt(self.variances(weights, self.residuals[:, None])[:, 0])
 
-    def _variances(self, weights: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-        """Robust variances, shape (contrasts, draws), of residuals of shape (rows, draws)."""
+    def covariance(self, weights: np.ndarray) -> np.ndarray:
+        """Return the robust covariance of contrasts given by their weights."""
+        sums = np.zeros((self.num_clusters, len(weights)))
+        np.add.at(sums, self.cluster, (weights * self.left_out_residuals).T)
+        return sums.T @ sums
+
+    def variances(self, weights: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+        """Return robust variances, shape (contrasts, draws), of residuals (rows, draws)."""
         scaled = self.left_out(residuals)
         variances = np.zeros((len(weights), residuals.shape[1]))
         for blocks in self._jackknife:
@@ -182,14 +208,31 @@ class Fit:
         """Draw estimates and t statistics around the fit by the wild bootstrap.
 
         Each draw gives every architecture a random sign, turns its residuals (scaled as in HC3)
-        by it, fits anew, and studentises with the robust error of that fit.
+        by it, fits anew, and studentises with the robust error of that fit. With many architectures
+        draws are normal ones with the robust covariance.
 
         Returns:
             Deviations of the estimates and t statistics, both of shape (contrasts, draws).
         """
-        signs = np.random.default_rng(seed).integers(0, 2, (self.num_clusters, draws)) * 2.0 - 1
+        generator = np.random.default_rng(seed)
+        if self.num_clusters >= MANY_CLUSTERS:
+            return _normal_draws(self.covariance(weights), draws, generator)
+        signs = generator.integers(0, 2, (self.num_clusters, draws)) * 2.0 - 1
         noise = signs[self.cluster] * self.left_out(self.residuals[:, None])
         deviations = weights @ noise
-        errors = np.sqrt(self._variances(weights, noise - self.fitted(noise)))
+        errors = np.sqrt(self.variances(weights, noise - self.fitted(noise)))
         t = np.divide(deviations, errors, out=np.zeros_like(deviations), where=errors > 1e-300)
         return deviations, t
+
+
+def _normal_draws(
+    covariance: np.ndarray, draws: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw normal deviations and their t statistics, shape (contrasts, draws)."""
+    values, vectors = np.linalg.eigh(covariance)
+    # The symmetric root does not hang on the signs of eigenvectors, which are arbitrary.
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    deviations = root @ generator.standard_normal((len(covariance), draws))
+    errors = np.sqrt(np.diag(covariance))[:, None]
+    t = np.divide(deviations, errors, out=np.zeros_like(deviations), where=errors > 1e-300)
+    return deviations, t

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from nas.benefit.contrasts import block_contrast
 from nas.benefit.effects import Analysis
-from nas.benefit.models import SKIP, Question, block_contrast
 from nas.benefit.ols import t_quantile
 from nas.benefit.places import BlockFacts
+from nas.benefit.questions import SKIP, Question
 from search_spaces.spec import Kind
 
 

@@ -118,10 +118,11 @@ def noise(
 
     Seeds: sample variance pooled over the architectures trained at least twice. Plain networks
     are left out where others were repeated, and other depths where the reference depth was: the
-    design holds neither.
+    design holds neither. So are paired retrainings, of plain networks with one skip among others.
     """
     groups: dict[tuple[Any, ...], list[TrialRecord]] = defaultdict(list)
-    for row in [*repeats, *(row for row in rows if row.source is Source.RANDOMISED)]:
+    unpaired = [row for row in repeats if row.source is not Source.PAIRED]
+    for row in [*unpaired, *(row for row in rows if row.source is Source.RANDOMISED)]:
         if outcome_of(row, metric) is not None:
             # A finalist's first value was chosen for being good: no repeat of the later ones.
             is_design = row.source is Source.RANDOMISED
@@ -146,6 +147,7 @@ def noise(
         "ratio": between / within if between is not None and within else None,
         "seed_corr": None,
         "n_replicated": len(repeated),
+        "replicate_df": freedom,
         "lack_of_fit_p": None,
     }
 

@@ -1,27 +1,53 @@
 """From trial records to the arrays of the estimator."""
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nas.benefit.context import Metric
+from nas.benefit.grid import KINDS, Grid, grid_of
+from nas.benefit.rates import rate_columns
+from nas.benefit.reading import (
+    architecture_of,
+    block_layers_of,
+    depths_of,
+    is_full_identity,
+    kinds_of,
+    layers_of,
+    outcome_of,
+    places_of_depths,
+    plans,
+    randomised,
+    sort_rows,
+)
 from nas.space_kinds import BlockChoices
-from nas.spans import all_spans_of, spans_of
-from nas.trials import Source, State, TrialRecord
+from nas.trials import State, TrialRecord
 from search_spaces.spec import Kind, Place
 
-KINDS = tuple(Kind)
-"""Order of the codes in `Sample.codes`: none, identity, projection."""
+__all__ = [
+    "ENOUGH_ROWS",
+    "KINDS",
+    "Sample",
+    "architecture_of",
+    "block_layers_of",
+    "depths_of",
+    "is_full_identity",
+    "kinds_of",
+    "layers_of",
+    "make_sample",
+    "outcome_of",
+    "places_of_depths",
+    "plans",
+    "randomised",
+    "sort_rows",
+    "tabulate",
+    "values_of",
+]
 
 ENOUGH_ROWS = 24
 """In so many rows every kind that a block may have occurs: one of three is missing in 1 of 10,000
 blocks of a balanced or random design, one of four spans among as many skips in 1 of 1,000."""
-
-_SKIP = re.compile(r"^skip\.(stage[1-9]\d*\.block[1-9]\d*)$")
-_DEPTH = re.compile(r"^depth\.stage([1-9]\d*)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +75,9 @@ class Sample:
     is_conditional: bool = False
     """Whether rows beyond a constraint were left out, so that kinds are neither equally likely nor
     drawn independently of each other."""
+    covariates: np.ndarray | None = None
+    """What rows also differ in, such as the learning rate as a factor, shape (rows, columns);
+    effects are averages over it. None: nothing."""
 
     @property
     def num_rows(self) -> int:
@@ -59,6 +88,27 @@ class Sample:
     def num_clusters(self) -> int:
         """Distinct architectures."""
         return len(np.unique(self.cluster))
+
+    def where(self, mask: np.ndarray) -> "Sample":
+        """Return the rows of a mask; covariates that no longer vary are left out."""
+        columns = None if self.covariates is None else self.covariates[mask]
+        if columns is not None:
+            columns = columns[:, np.ptp(columns, axis=0) > 0] if len(columns) else columns[:, :0]
+        return replace(
+            self,
+            codes=self.codes[mask],
+            depths=self.depths[mask],
+            value=self.value[mask],
+            cluster=np.unique(self.cluster[mask], return_inverse=True)[1],
+            diverged=self.diverged[mask],
+            seconds=None if self.seconds is None else self.seconds[mask],
+            spans=None if self.spans is None else self.spans[mask],
+            covariates=columns,
+        )
+
+    def scored(self, value: np.ndarray) -> "Sample":
+        """Return the rows with another outcome, positive = better; those with NaN are left out."""
+        return replace(self, value=value).where(np.isfinite(value))
 
     def num_rows_with(self, index: int) -> int:
         """Return the number of rows that have this place."""
@@ -84,110 +134,6 @@ class Sample:
         return reference in own and any(kind in own for kind in kinds)
 
 
-def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
-    """Return the kind of every block, from the spec or else from the decisions.
-
-    It is the kind of the shortest skip that ends at the block, whatever its span.
-    """
-    if row.spec is not None:
-        return dict(zip(row.spec.places(), row.spec.ending_kinds, strict=True))
-    found = {}
-    for name, value in row.decisions.items():
-        match = _SKIP.match(name)
-        if match:
-            found[Place.parse(match[1])] = Kind(str(value))
-    return dict(sorted(found.items()))
-
-
-def is_full_identity(row: TrialRecord) -> bool:
-    """Say whether every block has an identity of span 1, and nothing else."""
-    if row.spec is not None:
-        return row.spec.is_full_identity
-    return set(kinds_of(row).values()) == {Kind.IDENTITY} and all(
-        spans == (1,) for spans in all_spans_of(row).values()
-    )
-
-
-def depths_of(row: TrialRecord) -> tuple[int, ...]:
-    """Return the blocks per stage, from the spec, the depth decisions or the blocks named."""
-    if row.spec is not None:
-        return row.spec.depths
-    depths: dict[int, int] = {}
-    for name, value in row.decisions.items():
-        match = _DEPTH.match(name)
-        if match:
-            depths[int(match[1])] = int(value)
-    for place in kinds_of(row):
-        depths[place.stage] = max(depths.get(place.stage, 0), place.block)
-    return tuple(depths.get(stage, 0) for stage in range(1, max(depths, default=0) + 1))
-
-
-def layers_of(row: TrialRecord) -> int:
-    """Return the layers with weights; where they are unknown stem, classifier, two per block."""
-    return 2 * sum(depths_of(row)) + 2 if row.layers is None else row.layers
-
-
-def block_layers_of(row: TrialRecord) -> int:
-    """Return the layers with weights per block; 2 where they are unknown."""
-    if row.spec is not None:
-        return row.spec.block_layers
-    return (layers_of(row) - 2) // max(sum(depths_of(row)), 1)
-
-
-def architecture_of(row: TrialRecord) -> str:
-    """Return a name that equal architectures share."""
-    if row.spec is not None:
-        return row.spec.spec_id
-    if row.spec_id is not None:
-        return row.spec_id
-    return repr(sorted((name, str(value)) for name, value in row.decisions.items()))
-
-
-def outcome_of(row: TrialRecord, metric: Metric) -> float | None:
-    """Return the metric in its own unit, or None where the row says nothing about it.
-
-    A diverged training is an outcome: it counts as a network that guesses, or with its last
-    value where that is not known. So is the last value of a failure without a reason, as tables
-    have them. Trainings that failed for want of memory or of a machine say nothing.
-    """
-    value = row.value if metric.is_study_metric else row.metrics.get(metric.name)
-    recorded = value if value is not None and np.isfinite(value) else None
-    if row.state is State.COMPLETE:
-        return recorded
-    if row.state is State.FAILED and row.reason == "diverged":
-        return recorded if metric.chance is None else metric.chance
-    if row.state is State.FAILED and row.reason is None:
-        return recorded
-    return None
-
-
-def places_of_depths(depths: Iterable[int]) -> tuple[Place, ...]:
-    """Return all blocks of a network with these blocks per stage."""
-    return tuple(
-        Place(stage, block)
-        for stage, num_blocks in enumerate(depths, start=1)
-        for block in range(1, num_blocks + 1)
-    )
-
-
-def sort_rows(rows: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the rows in an order that does not depend on how they came."""
-    return sorted(
-        rows, key=lambda row: (row.number, row.seed or 0, architecture_of(row), row.value or 0.0)
-    )
-
-
-def randomised(rows: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the finished rows of the design."""
-    return [row for row in rows if row.source is Source.RANDOMISED and row.state.is_finished]
-
-
-def plans(rows: Iterable[TrialRecord]) -> list[tuple[int, ...]]:
-    """Return the depth plans of the rows, the most frequent first, the deeper first in a tie."""
-    counts = Counter(depths_of(row) for row in rows)
-    return sorted(counts, key=lambda plan: (-counts[plan], -sum(plan), plan))
-
-
 def make_sample(
     rows: Sequence[TrialRecord],
     places: Sequence[Place],
@@ -197,27 +143,50 @@ def make_sample(
     is_conditional: bool = False,
 ) -> Sample:
     """Collect the rows that have an outcome; `rows` are sorted, randomised and finished."""
-    kept = [(row, outcome_of(row, metric)) for row in rows]
-    scored = [(row, value) for row, value in kept if value is not None]
-    kinds = [kinds_of(row) for row, _ in scored]
-    codes = [[_code(found, place) for place in places] for found in kinds]
-    found_spans = [spans_of(row) for row, _ in scored]
-    spans = [[found.get(place, 0) for place in places] for found in found_spans]
-    names = [architecture_of(row) for row, _ in scored]
+    every = tabulate(rows, places, choices, is_conditional=is_conditional)
+    return every.scored(values_of(rows, metric))
+
+
+def values_of(rows: Sequence[TrialRecord], metric: Metric) -> np.ndarray:
+    """Return the metric of every row, positive = better, NaN where it says nothing of it."""
+    found = (outcome_of(row, metric) for row in rows)
+    return metric.sign * np.array([np.nan if value is None else value for value in found], float)
+
+
+def tabulate(
+    rows: Sequence[TrialRecord],
+    places: Sequence[Place],
+    choices: tuple[BlockChoices, ...] | None = None,
+    *,
+    is_conditional: bool = False,
+    grid: Grid | None = None,
+) -> Sample:
+    """Return all rows as arrays, with no outcome yet: see `Sample.scored`.
+
+    Args:
+        rows: The rows.
+        places: Blocks of the reference.
+        choices: What may end at each place.
+        is_conditional: Whether rows beyond a constraint were left out.
+        grid: Kinds and spans, where they have been read.
+    """
+    grid = grid_of(rows, places) if grid is None else grid
+    names = [architecture_of(row) for row in rows]
     index = {name: number for number, name in enumerate(dict.fromkeys(names))}
     num_stages = max((place.stage for place in places), default=0)
-    depths = [[_at(depths_of(row), stage) for stage in range(num_stages)] for row, _ in scored]
+    depths = [(*depths_of(row), *[0] * num_stages)[:num_stages] for row in rows]
     return Sample(
         places=tuple(places),
-        codes=np.array(codes, dtype=np.int64).reshape(len(scored), len(places)),
-        depths=np.array(depths, dtype=np.int64).reshape(len(scored), num_stages),
-        value=metric.sign * np.array([value for _, value in scored], dtype=np.float64),
+        codes=grid.codes,
+        depths=np.array(depths, dtype=np.int64).reshape(len(rows), num_stages),
+        value=np.zeros(len(rows)),
         cluster=np.array([index[name] for name in names], dtype=np.int64),
-        diverged=np.array([row.state is State.FAILED for row, _ in scored], dtype=bool),
-        seconds=np.array([_seconds(row) for row, _ in scored], dtype=np.float64),
-        spans=np.array(spans, dtype=np.int64).reshape(len(scored), len(places)),
+        diverged=np.array([row.state is State.FAILED for row in rows], dtype=bool),
+        seconds=np.array([_seconds(row) for row in rows], dtype=np.float64),
+        spans=grid.spans,
         choices=choices,
         is_conditional=is_conditional,
+        covariates=rate_columns(np.array([np.nan if r.lr is None else r.lr for r in rows], float)),
     )
 
 
@@ -225,11 +194,3 @@ def _seconds(row: TrialRecord) -> float:
     """A training that diverged is short for that reason, not for its network."""
     known = row.seconds is not None and row.state is State.COMPLETE
     return float(row.seconds or 0.0) if known else np.nan
-
-
-def _code(kinds: dict[Place, Kind], place: Place) -> int:
-    return KINDS.index(kinds[place]) if place in kinds else -1
-
-
-def _at(depths: tuple[int, ...], stage: int) -> int:
-    return depths[stage] if stage < len(depths) else 0

@@ -8,7 +8,7 @@ from nas.benefit.context import BenefitContext, study_metric
 from nas.benefit.effects import INCONCLUSIVE, Analysis, analyse
 from nas.benefit.estimates import Estimate
 from nas.benefit.frame import make_frame
-from nas.benefit.models import Question
+from nas.benefit.questions import Question
 from nas.benefit.retrainings import worthwhile
 from nas.benefit.sample import ENOUGH_ROWS, KINDS, make_sample, sort_rows
 from nas.trials import TrialRecord

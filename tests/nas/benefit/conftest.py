@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from nas.benefit import BenefitContext
-from nas.benefit.models import SKIP, Question
+from nas.benefit.questions import SKIP, Question
 from nas.benefit.sample import KINDS, Sample
 from nas.design import design_rows
 from nas.trials import Source, State, TrialRecord

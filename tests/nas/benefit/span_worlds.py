@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nas.benefit.models import SKIP, Question
+from nas.benefit.questions import SKIP, Question
 from nas.benefit.sample import KINDS, Sample
 from nas.space_kinds import BlockChoices
 from search_spaces.spec import Kind, Place

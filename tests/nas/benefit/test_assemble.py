@@ -579,3 +579,25 @@ def test_six_networks_have_no_interval_rather_than_an_astronomical_one(planted, 
     assert "e+" not in headline(told)
     page = render_report(ReportData(study="few", benefit=told, trials=rows))
     assert "e+1" not in page
+
+
+def test_whatever_a_study_holds_its_order_changes_no_byte(planted):
+    trials = planted.design(70)
+    rows = [
+        replace(t, number=2 * t.number + index, lr=lr, value=t.value + index / 10)
+        for t in trials
+        for index, lr in enumerate((0.03, 0.1))
+    ]
+    rows[:20] = [failed(row, "diverged") for row in rows[:20]]
+    rows += [
+        replace(t, number=500 + t.number, source=Source.ADAPTIVE) for t in planted.design(40, 5)
+    ]
+    context = replace(planted.context, importances={"fanova": {"skip.stage1.block1": 0.5}})
+    expected = skip_benefit(rows, planted.anchors(), context)
+    for key in ("sensitivity", "by_lr", "secondary", "prediction", "sight"):
+        assert expected[key]
+    assert {row["estimand"] for row in expected["effects"]} >= {"FAIL", "FAIL_STAGE", "FAIL_ALL"}
+    shuffled = list(rows)
+    random.Random(3).shuffle(shuffled)
+    again = skip_benefit(shuffled, planted.anchors()[::-1], context)
+    assert json.dumps(again, allow_nan=False) == json.dumps(expected, allow_nan=False)

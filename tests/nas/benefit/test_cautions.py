@@ -13,7 +13,8 @@ def warnings_of(rows, repeats, context):
     found = skip_benefit(rows, repeats, context)["warning_details"]
     assert all(set(entry) == {"code", "text", "remedy"} for entry in found)
     commands = [e["remedy"] for e in found if "nas " in e["remedy"]]
-    assert all("--name planted" in command for command in commands)
+    ours = ("--name planted", "nas ablate runs/planted")
+    assert all(any(own in command for own in ours) for command in commands)
     if context.run_folder is None:
         assert commands == []
     return {entry["code"]: entry for entry in found}
@@ -120,6 +121,25 @@ def test_rows_that_constraints_left_out_are_counted(planted):
     assert "--set constraints.max_params=null" in entry["remedy"]
 
 
+def test_one_rate_and_added_parameters_end_in_designs_without_them(planted):
+    context = replace(planted.context, space="residual")
+    found = warnings_of(planted.design(100, sd=0.02), planted.anchors(), context)
+    crossed = "--mode effects --set 'search.lr_factors=[0.333,1]' --name planted-lrs"
+    assert found["W_LR_UNTUNED"]["remedy"].endswith(crossed)
+    identity = "--mode effects --set 'space.kinds=[none,identity]' --name planted-identity"
+    assert found["W_PARAM_CONFOUND"]["remedy"].endswith(identity)
+    own = replace(planted.context, space=None)
+    words = warnings_of(planted.design(100, sd=0.02), planted.anchors(), own)
+    assert words["W_PARAM_CONFOUND"]["remedy"].startswith("Read delta_params")
+
+
+def test_a_table_without_design_rows_is_told_what_would_count(planted):
+    rows = [replace(t, source=Source.ADAPTIVE) for t in planted.design(50)]
+    entry = warnings_of(rows, [], replace(planted.context, run_folder=None))["W_TPE_ONLY"]
+    assert entry["text"].startswith("No trial is known to come from a random design.")
+    assert "--source randomised" in entry["remedy"]
+
+
 def test_seeds_that_differ_more_than_architectures_are_named(planted):
     rows = planted.design(60)
     repeats = planted.finalists(rows[0], [0.1, 9.0])
@@ -190,8 +210,9 @@ def test_interactions_of_neighbours_are_told(planted):
     result = skip_benefit(rows, [], planted.context)
     assert result["interaction_test"]["in_model"] is True
     assert result["interaction_test"]["num_pairs"] == 14
-    remedies = {entry["code"]: entry["remedy"] for entry in result["warning_details"]}
-    assert remedies["W_INTERACTION"].startswith("Read neighbour_conditional of each effect")
+    found = {entry["code"]: entry for entry in result["warning_details"]}
+    assert "neighbour_conditional" in found["W_INTERACTION"]["text"]
+    assert found["W_INTERACTION"]["remedy"] == "nas ablate runs/planted"
 
 
 def test_few_networks_are_told_and_several_rates_are_not(planted):
@@ -211,4 +232,4 @@ def test_commands_give_names_that_studies_may_have(planted, name):
     for code in ("W_FAILURES", "W_LR_UNTUNED"):
         given = found[code]["remedy"].split("--name ")[1]
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", given)
-        assert given.endswith("-lr3.3e08")
+        assert given.endswith({"W_FAILURES": "-lr3.3e08", "W_LR_UNTUNED": "-lrs"}[code])

@@ -5,7 +5,8 @@ import pytest
 
 from nas.benefit.effects import analyse
 from nas.benefit.estimates import answer
-from nas.benefit.models import block_questions, coarse_questions, fit_models
+from nas.benefit.models import fit_models
+from nas.benefit.questions import block_questions, coarse_questions
 from search_spaces.spec import Kind
 
 TWO = (Kind.NONE, Kind.IDENTITY)

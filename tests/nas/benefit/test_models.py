@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from nas.benefit.estimates import answer
-from nas.benefit.models import (
-    Question,
-    block_questions,
-    coarse_questions,
-    fit_models,
-    kind_questions,
-)
+from nas.benefit.models import fit_models
+from nas.benefit.questions import Question, block_questions, coarse_questions, kind_questions
 from nas.space_kinds import BlockChoices
 from search_spaces.spec import Kind
 
@@ -168,3 +163,15 @@ def test_under_constraints_nothing_is_read_off_shares(planted):
     found = answer(fit_models(many), questions, draws=20)
     assert found[questions[0]].estimate == pytest.approx(0.3)
     assert found[questions[0]].estimator.startswith("ols_blocks")
+
+
+@pytest.mark.parametrize(("gamma", "low", "high"), [(0.0, 0.01, 1.0), (0.12, 0.0, 1e-4)])
+def test_many_networks_tell_interactions_without_a_bootstrap(planted, gamma, low, high):
+    world = planted.world(np.zeros((6, 3)), gamma=gamma)
+    rng = np.random.default_rng(0)
+    sample = world.draw(rng, 1200, lambda rng, codes: 0.3 * rng.normal(size=len(codes)))
+    test = fit_models(sample).pair_test
+    assert low <= test.p <= high
+    assert (test.num_pairs, test.df) == (5, 5)
+    few = fit_models(sample.where(np.arange(1200) < 990)).pair_test
+    assert low <= few.p

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from nas.benefit.effects import analyse, effect_rows
-from nas.benefit.models import Question
+from nas.benefit.effect_rows import effect_rows
+from nas.benefit.effects import analyse
 from nas.benefit.neighbours import given_neighbours
 from nas.benefit.places import block_facts
+from nas.benefit.questions import Question
 from search_spaces.spec import Kind
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas.benefit.models import Question
 from nas.benefit.neyman import difference_in_means, difference_in_seconds
+from nas.benefit.questions import Question
 
 
 @pytest.fixture

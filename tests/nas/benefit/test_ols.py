@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from nas.benefit.ols import Fit, t_quantile, two_sided_p
+from nas.benefit.ols import MANY_CLUSTERS, Fit, t_quantile, two_sided_p
 
 
 @pytest.fixture
@@ -134,3 +134,31 @@ def test_errors_of_a_row_that_is_fitted_almost_exactly_or_of_few_rows_mean_nothi
 def test_errors_of_ordinary_rows_mean_something(data):
     fit = Fit(*data, np.arange(40))
     assert fit.has_errors(fit.weights(CONTRASTS)).all()
+
+
+def test_many_architectures_give_the_same_bands_without_a_bootstrap():
+    rng = np.random.default_rng(0)
+    rows = MANY_CLUSTERS + 200
+    matrix = np.column_stack([np.ones(rows), rng.integers(0, 2, (rows, 8)) - 0.5])
+    y = matrix @ rng.normal(size=9) + rng.normal(size=rows) * (1 + matrix[:, 1])
+    many = Fit(matrix, y, np.arange(rows))
+    few = Fit(matrix[:900], y[:900], np.arange(900))
+    contrasts = np.eye(9)[1:]
+    bands, ratios = [], []
+    for fit in (many, few):
+        weights = fit.weights(contrasts)
+        deviations, t = fit.draw(weights, 2000, 0)
+        bands.append(np.quantile(np.abs(t).max(axis=0), 0.95))
+        ratios.append(deviations.std(axis=1) / fit.standard_errors(weights))
+    assert bands[0] == pytest.approx(bands[1], rel=0.05)
+    np.testing.assert_allclose(ratios, 1, atol=0.1)
+
+
+def test_the_covariance_of_contrasts_has_their_squared_errors_on_its_diagonal():
+    rng = np.random.default_rng(1)
+    matrix = np.column_stack([np.ones(60), rng.integers(0, 2, (60, 3)) - 0.5])
+    for cluster in (np.arange(60), np.arange(60) // 2):
+        fit = Fit(matrix, rng.normal(size=60), cluster)
+        weights = fit.weights(np.eye(4))
+        errors = np.sqrt(np.diag(fit.covariance(weights)))
+        assert errors == pytest.approx(fit.standard_errors(weights))

@@ -8,14 +8,9 @@ import pytest
 from nas.benefit.coding import BlockDesign, ShareDesign, network_weights, stage_weights
 from nas.benefit.effects import analyse
 from nas.benefit.estimates import answer
-from nas.benefit.models import (
-    Question,
-    block_questions,
-    coarse_questions,
-    fit_models,
-    span_questions,
-)
+from nas.benefit.models import fit_models
 from nas.benefit.neyman import difference_in_means
+from nas.benefit.questions import Question, block_questions, coarse_questions, span_questions
 from nas.benefit.sample import KINDS, Sample
 from nas.benefit.settling import count_settled
 from nas.benefit.spans import (
