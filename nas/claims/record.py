@@ -1,0 +1,106 @@
+"""Findings as they are written and shown, each with what it holds for; no torch here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas.claims.finding import Finding, Verdict, not_tested
+from nas.claims.jobs import OWN_SEED, Measuring, Training
+from nas.claims.results import ClaimTest, Results
+from nas.claims.setup import ClaimsSetup
+from nas.report.numbers import count
+
+
+def describe_claim(
+    claim: ClaimTest, setup: ClaimsSetup, results: Results, *, is_chosen: bool
+) -> dict[str, Any]:
+    """Decide a claim and return its record for `claims.json`.
+
+    Args:
+        claim: The claim.
+        setup: What it is tested with.
+        results: All that is known.
+        is_chosen: Whether it was asked for; one that was not is decided where all it needs is
+            known from earlier commands.
+    """
+    jobs = claim.plan(setup)
+    if not is_chosen and not all(results.has(job) for job in jobs):
+        finding = not_tested("not asked for")
+    else:
+        finding = claim.decide(setup, results)
+    where = _where(setup, jobs)
+    tested = finding.verdict is not Verdict.NOT_TESTED
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "verdict": finding.verdict.value,
+        "evidence": f"{where['words']}: {finding.evidence}" if tested else finding.evidence,
+        "test": claim.test,
+        "rule": claim.rule,
+        "data": where,
+        "numbers": _numbers(finding),
+    }
+
+
+def _numbers(finding: Finding) -> dict[str, Any]:
+    return finding.numbers()
+
+
+def _where(setup: ClaimsSetup, jobs: Sequence[Training | Measuring]) -> dict[str, Any]:
+    """Say on what data, networks and recipe a claim was tested."""
+    trainings = [job for job in jobs if isinstance(job, Training)]
+    specs = [job.spec for job in jobs if job.spec is not None]
+    layers = sorted({spec.layers for spec in specs})
+    rates = sorted({training.recipe.lr for training in trainings}, reverse=True)
+    paired = [training for training in trainings if training.replicate < OWN_SEED]
+    measured = [job.num_seeds for job in jobs if isinstance(job, Measuring)]
+    where = {
+        "dataset": setup.facts.name,
+        "n_train": setup.facts.n_train,
+        "n_val": setup.facts.n_val,
+        "layers": layers,
+        "lr": rates,
+        "epochs": setup.recipe.epochs if trainings else 0,
+        "trainings": len({training.key for training in trainings}),
+        "paired_trainings": len({training.key for training in paired}),
+        "seeds": len({training.replicate for training in paired}),
+        "measuring_seeds": max(measured, default=0),
+        "block": _block(setup),
+        "activation": setup.template.activation,
+        "norm": setup.template.norm,
+        "width": setup.template.stem_width,
+        "recipe": setup.recipe.model_dump(mode="json"),
+    }
+    return where | {"words": _words(where)}
+
+
+def _block(setup: ClaimsSetup) -> str:
+    block = setup.template.block
+    return block if isinstance(block, str) else block.class_path
+
+
+def _words(where: Mapping[str, Any]) -> str:
+    parts = [f"on {where['dataset']}"]
+    if where["layers"]:
+        parts.append(f"{_listed([str(number) for number in where['layers']])} layers")
+    if where["trainings"]:
+        parts.append(f"lr {_listed([f'{lr:.3g}' for lr in where['lr']])}")
+        parts.append(count(where["epochs"], "epoch"))
+        parts.append(_seeds(where))
+    else:
+        parts.append(f"no training, {count(where['measuring_seeds'], 'seed')}")
+    return ", ".join(parts)
+
+
+def _seeds(where: Mapping[str, Any]) -> str:
+    paired, number = where["paired_trainings"], where["trainings"]
+    words = f"{count(paired, 'training')} on {count(where['seeds'], 'seed')}" if paired else ""
+    if paired == number:
+        return words
+    alone = number - paired
+    if not paired:
+        return f"{count(alone, 'training')}, each on its own seed"
+    return f"{words} and {alone:,} each on its own"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
