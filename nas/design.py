@@ -37,15 +37,42 @@ def design_rows(
     Raises:
         SpaceError: There is no place, no kind, or one of them twice.
     """
+    return _rows(factors_of("design_rows", places, kinds), np.random.default_rng(seed))
+
+
+def factors_of(
+    where: str,
+    places: Sequence[Place],
+    kinds: Sequence[Kind] | Mapping[Place, Sequence[Kind]],
+) -> dict[Place, tuple[Kind, ...]]:
+    """Return the kinds of each place.
+
+    Args:
+        where: Who asks, for messages.
+        places: Blocks of the network, in network order.
+        kinds: Shortcuts that every block may have, or those of each place.
+
+    Raises:
+        SpaceError: There is no place, no kind, or one of them twice.
+    """
     of_place = [kinds.get(p, ()) if isinstance(kinds, Mapping) else kinds for p in places]
     for name, values in (("places", places), *(("kinds", own) for own in of_place or [()])):
         if not values or len(set(values)) != len(values):
             raise SpaceError(
-                f"design_rows: {name} must be distinct and at least one, got "
+                f"{where}: {name} must be distinct and at least one, got "
                 f"{name}={[str(value) for value in values]}."
             )
-    factors = {place: tuple(own) for place, own in zip(places, of_place, strict=True)}
-    return _rows(factors, np.random.default_rng(seed))
+    return {place: tuple(own) for place, own in zip(places, of_place, strict=True)}
+
+
+def balanced_size(counts: Sequence[int]) -> int:
+    """Return how many rows, from the first on, have every kind of every place equally often.
+
+    Args:
+        counts: Number of kinds of each place.
+    """
+    sets = 1 if math.prod(counts) <= _SMALL else _SETS_PER_BLOCK
+    return sets * math.lcm(*counts)
 
 
 def _rows(

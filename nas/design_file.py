@@ -15,6 +15,7 @@ class KeptRow(NamedTuple):
 
     spec_id: str
     answers: dict[str, Value]
+    lr_factor: float = 1.0
 
 
 class DesignFile:
@@ -32,7 +33,12 @@ class DesignFile:
     @classmethod
     def of_study(cls, folder: RunFolder, config: StudyConfig) -> "DesignFile":
         """Return the file of a study in its run folder."""
-        return cls(folder.design, {"space": config.space, "seed": config.search.seed})
+        facts: dict[str, Any] = {"space": config.space, "seed": config.search.seed}
+        if config.design != "random":
+            facts["design"] = config.design
+        if config.search.lr_factors != (1.0,):
+            facts["lr_factors"] = list(config.search.lr_factors)
+        return cls(folder.design, facts)
 
     def read(self) -> list[KeptRow]:
         """Return the rows from the first on; none where there are none of this design."""

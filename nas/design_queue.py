@@ -4,7 +4,7 @@ import math
 
 from nas.config import SearchConfig
 from nas.design_file import DesignFile, KeptRow
-from nas.design_plan import DesignPlan
+from nas.design_plan import DesignPlan, DesignWord
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchitectureSpec
 
@@ -20,15 +20,22 @@ class DesignQueue:
         space: The search space.
         search: Share of the rows, total of the trials and seed.
         kept: Where the rows are kept for the next owner; nowhere by default.
+        design: How rows are chosen; None: as `search.design` says.
 
     Raises:
         ConfigError: There is to be a share of rows, and no decision of the space can be balanced.
     """
 
     def __init__(
-        self, space: SearchSpace, search: SearchConfig, kept: DesignFile | None = None
+        self,
+        space: SearchSpace,
+        search: SearchConfig,
+        kept: DesignFile | None = None,
+        design: DesignWord | None = None,
     ) -> None:
-        plan = DesignPlan(space, search.seed)
+        plan = DesignPlan(
+            space, search.seed, design=design or search.design, lr_factors=search.lr_factors
+        )
         if search.design_share:
             plan.check("search.goal" if search.mode == "search" else "search.mode")
         self._space = space
@@ -41,7 +48,7 @@ class DesignQueue:
         self._wanted = round(self._share * self._total)
         if self._share < 1:
             # The design of a small space repeats its patterns; the rest is then the sampler's.
-            self._wanted = min(self._wanted, plan.num_patterns)
+            self._wanted = min(self._wanted, plan.num_rows)
         self._planned: set[str] | None = None
         self._num_begun = 0
 
@@ -79,6 +86,10 @@ class DesignQueue:
         self._num_begun += 1
         return self._spec(number), number
 
+    def lr_factor(self, number: int) -> float:
+        """Return the learning rate of a row, in units of the recipe's."""
+        return self._first(number + 1)[number].lr_factor
+
     def learn(self, row: int | None) -> None:
         """Leave out the rows up to this one, which a former owner has begun."""
         if row is not None:
@@ -97,5 +108,5 @@ class DesignQueue:
             self._num_made += 1
             # Rows are chosen in view of those before, from the first on.
             if self._num_made > len(self._known):
-                self._known.append(KeptRow(row.spec.spec_id, row.answers))
+                self._known.append(KeptRow(row.spec.spec_id, row.answers, row.lr_factor))
         return self._known

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.allowed_rows import MAX_ROWS_LEFT_OUT
 from nas.config import make_config
 from nas.constraints import Constraints, Limits
-from nas.design_plan import DesignPlan
+from nas.design_plan import DesignPlan, DesignRow, DesignWord
 from nas.errors import ConfigError
 from search_spaces.space import SearchSpace, Value
 
@@ -20,13 +20,13 @@ from search_spaces.space import SearchSpace, Value
 class _Drawn(NamedTuple):
     """The first rows of the design within the constraints."""
 
-    answers: list[dict[str, Value]]
+    rows: list[DesignRow]
     left_out: list[int]
     """How many rows were left out before each of them, and before the design was given up."""
 
     @property
     def is_given_up(self) -> bool:
-        return len(self.left_out) > len(self.answers)
+        return len(self.left_out) > len(self.rows)
 
 
 def as_constraints(given: Constraints | Mapping[str, Any] | None) -> Constraints:
@@ -55,10 +55,14 @@ class DesignSampler(BaseSampler):
         constraints: Those of the objective. Rows beyond them are left out and the next row is
             taken, so that the share holds; after 300 in a row the design is given up. A latency is
             not looked at: processes would measure it differently.
+        design: `random`, `mirrored`, or `auto`: mirrored where it is possible and nothing is
+            constrained.
+        lr_factors: Factors of the learning rate that rows are crossed with; `nas.Objective` trains
+            each row at its own.
 
     Raises:
         ConfigError: The share is out of range, no decision of the space can be balanced, or a
-            constraint is wrong.
+            constraint, the design or a factor is wrong.
     """
 
     def __init__(
@@ -69,15 +73,25 @@ class DesignSampler(BaseSampler):
         share: float = 0.5,
         seed: int = 0,
         constraints: Constraints | Mapping[str, Any] | None = None,
+        design: DesignWord = "auto",
+        lr_factors: Sequence[float] = (1.0,),
     ) -> None:
         if not 0 <= share <= 1:
             raise ConfigError(f"DesignSampler: share must be in [0, 1], got share={share}.")
         self._base = base
         self._share = share
-        self._plan = DesignPlan(space, seed)
+        self.constraints = as_constraints(constraints)
+        # Checked as a study's would be, with the same messages.
+        checked = make_config(
+            {
+                "constraints": self.constraints.model_dump(),
+                "search": {"design": design, "lr_factors": lr_factors, "duplicates": "reseed"},
+            }
+        )
+        factors = checked.search.lr_factors
+        self._plan = DesignPlan(space, seed, design=checked.design, lr_factors=factors)
         if share:
             self._plan.check("DesignSampler: share")
-        self.constraints = as_constraints(constraints)
         self._limits = Limits(self.constraints)
         self._drawn = _Drawn([], [])
 
@@ -90,11 +104,20 @@ class DesignSampler(BaseSampler):
 
     def row(self, number: int) -> dict[str, Value] | None:
         """Return the answers of the row at this trial's number; None where it is no row."""
+        row = self._row(number)
+        return None if row is None else row.answers
+
+    def lr_factor(self, number: int) -> float:
+        """Return the learning rate of this trial's row, in units of the recipe's; 1 for no row."""
+        row = self._row(number)
+        return 1.0 if row is None else row.lr_factor
+
+    def _row(self, number: int) -> DesignRow | None:
         if not self.is_design_row(number):
             return None
         index = self._num_rows_before(number)
-        answers = self._rows(index).answers
-        return answers[index] if index < len(answers) else None
+        rows = self._rows(index).rows
+        return rows[index] if index < len(rows) else None
 
     def rows_left_out(self, number: int) -> int:
         """Count the rows beyond the constraints that were left out just before this trial's row.
@@ -119,7 +142,7 @@ class DesignSampler(BaseSampler):
         drawn, beyond = _Drawn([], []), 0
         for row in self._plan.rows():
             if self._limits.allows(row.spec):
-                drawn.answers.append(row.answers)
+                drawn.rows.append(row)
                 drawn.left_out.append(beyond)
                 beyond = 0
             else:

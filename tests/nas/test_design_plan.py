@@ -101,3 +101,86 @@ def test_a_space_without_decisions_about_skips_is_refused() -> None:
         r"search\.goal=best",
     ):
         plan.check("search.goal")
+
+
+TWO = ["none", "identity"]
+
+
+def residual(**fields: object) -> SearchSpace:
+    return make_space({"max_blocks": 2, "kinds": TWO, **fields}, INPUT, 10)
+
+
+def codes(found: list[DesignRow]) -> list[str]:
+    return ["".join(kind.value[0] for kind in row.spec.ending_kinds) for row in found]
+
+
+def mirror(code: str) -> str:
+    return code.translate(str.maketrans("ni", "in"))
+
+
+def test_auto_mirrors_two_kinds_and_nothing_else() -> None:
+    assert DesignPlan(residual(), 0).design == "mirrored"
+    assert DesignPlan(residual(), 0, design="random").design == "random"
+    others = [
+        residual(kinds=[*TWO, "projection"]),
+        residual(kinds=["identity"]),
+        make(max_span=2, kinds=TWO),
+        TransitionSpace(),
+        TransitionSpace(names="wiring"),
+    ]
+    assert [DesignPlan(space, 0).design for space in others] == ["random"] * 5
+    # Without longer spans nothing is drawn.
+    assert DesignPlan(make(max_span=1, kinds=TWO), 0).design == "mirrored"
+
+
+def test_rows_of_two_kinds_come_in_mirrored_pairs_of_whole_fold_overs() -> None:
+    plan = DesignPlan(residual(), 3)
+    assert (plan.unit, plan.whole) == (2, 16)
+    found = codes(list(islice(plan.rows(), 16)))
+    assert all(mirror(a) == b for a, b in zip(found[::2], found[1::2], strict=True))
+    for place in range(6):
+        # Orthogonal: every pair of blocks has each of its four patterns equally often.
+        for other in range(place):
+            assert set(Counter((row[place], row[other]) for row in found).values()) == {4}
+
+
+def test_a_mirrored_pair_is_trained_at_every_rate() -> None:
+    plan = DesignPlan(residual(), 0, lr_factors=(0.333, 1.0))
+    assert (plan.unit, plan.whole, plan.num_rows) == (2, 32, 2 * 2**6)
+    found = list(islice(plan.rows(), 32))
+    trained = Counter(zip(codes(found), [row.lr_factor for row in found], strict=True))
+    assert set(trained.values()) == {1}
+    assert len(set(codes(found))) == 16
+    assert Counter(row.lr_factor for row in found[:8]) == {0.333: 4, 1.0: 4}
+    assert codes(found[:16]) == codes(list(islice(DesignPlan(residual(), 0).rows(), 16)))
+
+
+def test_balanced_sets_of_three_kinds_have_one_rate_each() -> None:
+    space = make_space({"max_blocks": 5}, INPUT, 10)
+    plan = DesignPlan(space, 0, lr_factors=(0.5, 1.0))
+    assert (plan.unit, plan.whole) == (12, 24)
+    found = list(islice(plan.rows(), 24))
+    assert {len({row.lr_factor for row in part}) for part in (found[:12], found[12:])} == {1}
+    assert {found[0].lr_factor, found[12].lr_factor} == {0.5, 1.0}
+    assert [row.spec for row in found] == [r.spec for r in islice(DesignPlan(space, 0).rows(), 24)]
+    # A small space is enumerated in sets of three.
+    assert DesignPlan(make_space({"max_blocks": 2}, INPUT, 10), 0).unit == 3
+
+
+@pytest.mark.parametrize(
+    ("space", "got"),
+    [
+        (residual(kinds=list(map(str, Kind))), "stage1.block1 with none, identity, projection"),
+        (residual(kinds=["identity"]), "one kind at every block"),
+        (make(max_span=2, kinds=TWO), "a LongSkipSpace that draws more, such as spans"),
+    ],
+)
+def test_what_cannot_be_mirrored_is_refused_where_it_was_asked_for(
+    space: SearchSpace, got: str
+) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=rf"search\.design=mirrored needs blocks of two kinds and nothing else that is "
+        rf"drawn, got {got}\. Set space\.kinds to two of them, or search\.design=random\.",
+    ):
+        DesignPlan(space, 0, design="mirrored").check("search.mode")

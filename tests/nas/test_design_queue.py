@@ -1,11 +1,14 @@
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from nas.config import SearchConfig
+from nas.config import SearchConfig, make_config
 from nas.design_file import DesignFile
 from nas.design_queue import RUN_LENGTH, DesignQueue
 from nas.errors import ConfigError
+from nas.run_folder import RunFolder
 from search_spaces import InputShape, make_space
 from search_spaces.space import SearchSpace
 from search_spaces.spec import Kind
@@ -130,3 +133,54 @@ class TestKeptRows:
 
     def test_folder_that_cannot_be_written_costs_nothing_but_time(self, tmp_path: Path) -> None:
         assert self.queue(tmp_path / "none").planned == self.queue(tmp_path).planned
+
+
+def test_rows_have_the_rates_that_they_are_crossed_with(tmp_path: Path) -> None:
+    space = make_space(
+        {"stages": 1, "max_blocks": 3, "kinds": ["none", "identity"]},
+        InputShape(channels=1, height=8, width=8),
+        10,
+    )
+    search = SearchConfig(trials=32, lr_factors=(0.5, 1.0))
+    queue = DesignQueue(space, search)
+    assert Counter(queue.lr_factor(number) for number in range(16)) == {0.5: 8, 1.0: 8}
+    kept = DesignFile(tmp_path / "design.jsonl", {})
+    first, second = (DesignQueue(space, search, kept) for _ in range(2))
+    assert first.planned == second.planned
+    assert [second.lr_factor(n) for n in range(16)] == [queue.lr_factor(n) for n in range(16)]
+    # Eight patterns at two rates: what is more is the sampler's.
+    assert DesignQueue(space, SearchConfig(trials=99, lr_factors=(0.5, 1.0))).is_turn(
+        *live(15, 90)
+    )
+    assert not DesignQueue(space, SearchConfig(trials=99, lr_factors=(0.5, 1.0))).is_turn(
+        *live(16, 90)
+    )
+
+
+def test_the_design_may_be_another_than_the_searchs() -> None:
+    space = make_space(
+        {"stages": 1, "max_blocks": 5, "kinds": ["none", "identity"]},
+        InputShape(channels=1, height=8, width=8),
+        10,
+    )
+    search = SearchConfig(trials=40)
+    auto, random, mirrored = (
+        DesignQueue(space, search, design=word)  # type: ignore[arg-type]
+        for word in (None, "random", "mirrored")
+    )
+    assert auto.planned == mirrored.planned != random.planned
+    with pytest.raises(ConfigError, match=r"search\.design=mirrored needs blocks of two kinds"):
+        DesignQueue(_space(), SearchConfig(trials=8, design="mirrored"))
+
+
+def test_file_of_a_study_tells_its_design_and_rates(tmp_path: Path) -> None:
+    def head(**search: object) -> set[str]:
+        config = make_config({"search": search})
+        kept = DesignFile.of_study(RunFolder(tmp_path), config)
+        kept.write([])
+        found = json.loads((tmp_path / "design.jsonl").read_text())
+        return found.keys() - {"format", "space", "seed"}
+
+    assert head(design="random") == set()
+    assert head() == {"design"}
+    assert head(design="random", lr_factors=[0.5]) == {"lr_factors"}

@@ -194,3 +194,48 @@ class TestConstraints:
     def test_a_limit_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"Unknown key 'constraints.max_param'"):
             self.make({"max_param": 3})
+
+
+class TestDesigns:
+    TWO = make_space(
+        {"max_blocks": 2, "kinds": ["none", "identity"], "stages": 2},
+        InputShape(channels=1, height=8, width=8),
+        10,
+    )
+
+    def make(self, **options: object) -> DesignSampler:
+        return DesignSampler(RandomSampler(seed=1), self.TWO, share=1.0, seed=3, **options)  # type: ignore[arg-type]
+
+    def test_rows_of_two_kinds_are_mirrored_unless_asked_otherwise(self) -> None:
+        mirrored = DesignPlan(self.TWO, 3, design="mirrored").rows()
+        expected = [row.answers for row in itertools.islice(mirrored, 8)]
+        assert [self.make().row(number) for number in range(8)] == expected
+        random = [self.make(design="random").row(number) for number in range(8)]
+        limited = self.make(constraints={"max_params": 10**9})
+        assert [limited.row(number) for number in range(8)] == random != expected
+
+    def test_rows_tell_their_rates(self) -> None:
+        sampler = self.make(lr_factors=[0.333, 1])
+        rates = [sampler.lr_factor(number) for number in range(16)]
+        assert rates[::2] == rates[1::2]
+        assert set(rates) == {0.333, 1.0}
+        half = DesignSampler(RandomSampler(), self.TWO, lr_factors=(0.5,))
+        assert [half.lr_factor(number) for number in range(4)] == [0.5, 1.0, 0.5, 1.0]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"design": "foldover"}, r"search\.design must be"),
+            ({"lr_factors": [1, 1]}, r"search\.lr_factors must be distinct numbers > 0"),
+            ({"lr_factors": []}, r"search\.lr_factors must be distinct numbers > 0"),
+            (
+                {"design": "mirrored", "constraints": {"max_params": 9}},
+                r"search\.design=mirrored and constraints must not both be given",
+            ),
+        ],
+    )
+    def test_wrong_designs_and_rates_are_refused(
+        self, options: dict[str, object], message: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=message):
+            self.make(**options)
