@@ -1,5 +1,7 @@
 """Figures over depth and over time: anchors by number of layers, and the course of the search."""
 
+from collections.abc import Sequence
+
 from nas.report.data import ReportData
 from nas.report.effects import Anchor, Spread, read_anchors
 from nas.report.headline import ACCURACY
@@ -18,6 +20,8 @@ from nas.report.svg import (
 )
 from nas.trials import Source, State, TrialRecord
 
+MOST_MARKS = 600
+"""So many trials are drawn in the course of the search."""
 _FAMILIES = {"plain": "plain", "identity": "identity", "projection": "projection"}
 
 
@@ -124,17 +128,22 @@ def history_svg(data: ReportData, width: float, height: float = 250) -> str:
         body.append(text(36, y(tick) + 4, label, "quiet", "end"))
     whole = [tick for tick in x.ticks(5) if tick == int(tick)]
     body += [text(x(tick), height - 8, f"{tick:g}", "quiet", "middle") for tick in whole]
-    body += [_trial_mark(trial, metric, x, y) for trial in done]
+    body += [_trial_mark(trial, metric, x, y) for trial in thinned(done)]
     body += [
         titled(
             f"trial {t.number}: failed ({t.reason or 'unknown reason'})",
             mark(x(t.number), 8, "cross", "cross", 3),
         )
-        for t in data.trials
-        if t.state is State.FAILED
+        for t in thinned([t for t in data.trials if t.state is State.FAILED])
     ]
     body.append(path(_best_so_far(done, metric, x, y), "curve best"))
     return figure(width, height, f"{metric.label} of every trial, and the best so far", body)
+
+
+def thinned(trials: Sequence[TrialRecord], most: int = MOST_MARKS) -> list[TrialRecord]:
+    """Return at most so many trials, evenly over the search: a page of more is slow to open."""
+    step = -(-len(trials) // most)
+    return list(trials[:: max(1, step)])
 
 
 def _trial_mark(trial: TrialRecord, metric: Metric, x: Scale, y: Scale) -> str:

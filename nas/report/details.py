@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nas.report.curves import history_svg, shown_metric
+from nas.report.curves import history_svg, shown_metric, thinned
 from nas.report.data import ReportData
 from nas.report.effects import Effect, effects_of, read_effects, reference_kind
 from nas.report.forest import forest_svg
@@ -17,7 +17,9 @@ from nas.report.numbers import (
     mapping,
     metric_of,
     other_metrics,
+    rows,
 )
+from nas.report.over_depth import trend_words
 from nas.report.strips import anchors_svg, finalists_svg
 from nas.report.svg import NARROW, WIDE
 from nas.trials import Source, State, TrialRecord
@@ -61,7 +63,8 @@ def effects_section(data: ReportData) -> str:
         ("var(--unknown)", "bar-mark", "cannot tell"),
     )
     numbers = f"<details><summary>All numbers as a table</summary>{effects_table(data)}</details>"
-    return section("effects", "Every effect", intro, marks, plot, numbers)
+    trend = paragraph(trend_words(data), "plain") if trend_words(data) else ""
+    return section("effects", "Every effect", intro, trend, marks, plot, numbers)
 
 
 def effects_table(data: ReportData) -> str:
@@ -71,9 +74,9 @@ def effects_table(data: ReportData) -> str:
         (e for name in _LEVELS for e in effects_of(data.benefit, name)),
         key=lambda e: (_LEVELS.index(e.estimand), e.stage or 0, e.block or 0, e.kind),
     )
-    _, rows = other_metrics(data.benefit).get(ACCURACY.name, (ACCURACY, []))
-    beside = {_identity(e): e for e in read_effects(rows)}
-    heads = [("Where", ""), ("Skip", ""), ("Verdict", ""), (f"{metric.short.capitalize()}", "n")]
+    _, in_accuracy = other_metrics(data.benefit).get(ACCURACY.name, (ACCURACY, []))
+    beside = {_identity(e): e for e in read_effects(in_accuracy)}
+    heads = [("Where", "w"), ("Skip", ""), ("Verdict", ""), (f"{metric.short.capitalize()}", "n")]
     heads += [("95% interval", "n")]
     if beside:
         heads += [("Accuracy, points", "n"), ("95% interval", "n")]
@@ -191,14 +194,30 @@ def search_section(data: ReportData) -> str:
     took = f" in {duration(data.seconds)}" if data.seconds is not None else ""
     intro = paragraph(
         f"{count(len(data.trials), 'trial')}{took}: {words}. Only the randomised ones are "
-        "evidence for effects; the adaptive ones look for the best network."
+        f"evidence for effects; the adaptive ones look for the best network.{_drawn(data)}"
     )
     marks = key(
         ("var(--random)", "", "randomised"),
         ("var(--adaptive)", "", "adaptive"),
         ("var(--helps)", "bar-mark", "best so far"),
     )
-    return section("search", "The search", intro, marks, plot)
+    return section("search", "The search", intro, _unused(data), marks, plot)
+
+
+def _unused(data: ReportData) -> str:
+    """List the rows that could not be used, each sort with its reason."""
+    found = [str(row.get("words") or "") for row in rows(data.benefit.get("unused_rows"))]
+    lines = "".join(f"<li>{esc(words)}</li>" for words in found if words)
+    return f"<p>Rows that could not be used:</p><ul>{lines}</ul>" if lines else ""
+
+
+def _drawn(data: ReportData) -> str:
+    """Say so where not every trial is drawn."""
+    done = [trial for trial in data.trials if trial.state is State.COMPLETE]
+    shown = len(thinned(done))
+    if shown == len(done):
+        return ""
+    return f" Drawn are {shown:,} of them, evenly, and the best so far of all."
 
 
 def anchors_section(data: ReportData) -> str:

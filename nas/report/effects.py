@@ -29,6 +29,11 @@ _DIRECTIONS = {
 }
 
 
+def direction_of(decision: str) -> Direction:
+    """Return what a decision of the data says; `inconclusive`, or unknown ones, say nothing."""
+    return _DIRECTIONS.get(decision, Direction.UNKNOWN)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """One row of effects; the interval is the simultaneous one."""
@@ -55,7 +60,7 @@ class Effect:
         """What may be said: nothing where a coarser level did not pass."""
         if not self.gate_passed or self.estimate is None:
             return Direction.UNKNOWN
-        return _DIRECTIONS.get(self.decision, Direction.UNKNOWN)
+        return direction_of(self.decision)
 
     @property
     def words(self) -> str:
@@ -246,3 +251,13 @@ def reference_pair(
         if plain is not None and full is not None:
             return plain, full
     return None
+
+
+def places_by_position(benefit: Mapping[str, Any]) -> dict[int, Place]:
+    """Return the block at every position, counted through the network from 1."""
+    found: dict[int, Place] = {}
+    for row in rows(benefit.get("effects")):
+        position, stage, block = (row.get(name) for name in ("position", "stage", "block"))
+        if is_number(position) and is_number(stage) and is_number(block):
+            found[int(position)] = Place(int(stage), int(block))
+    return found

@@ -1,6 +1,7 @@
-"""The first screen: six answers, each with its interval, in the order in which people ask."""
+"""The first screen: six answers, each with its interval, and which layers to keep them at."""
 
 from nas.report.best_found import best_found
+from nas.report.changes import changes_box
 from nas.report.curves import depth_points, depth_svg, shown_metric
 from nas.report.data import NextStep, ReportData
 from nas.report.effects import (
@@ -14,6 +15,7 @@ from nas.report.effects import (
 )
 from nas.report.headline import ACCURACY, headline_parts
 from nas.report.html import both, esc, paragraph, stress
+from nas.report.keep_card import TITLE, keep_card
 from nas.report.long_skips import has_long_skips
 from nas.report.numbers import (
     Metric,
@@ -24,6 +26,8 @@ from nas.report.numbers import (
     other_metrics,
     typographic,
 )
+from nas.report.sight import TITLE as SIGHT_TITLE
+from nas.report.sight import sight_words
 from nas.report.skip_map import skip_map_svg
 from nas.report.svg import Scale, figure, line, mark, scale_over, text, titled
 
@@ -38,11 +42,11 @@ def first_screen(data: ReportData) -> str:
     )
     side = _card("Identity or projection", _kinds(data)) + _card("With depth", _depth(data))
     side += _card("Best found against full identity of equal depth", best_found(data))
-    filled = " filled" if "<svg" in side else ""
-    return (
-        f'{head}<div class="first">{_card(_map_title(data), _map(data), "map")}'
-        f'<div class="side{filled}">{side}</div>{_settle(data)}</div>'
-    )
+    side += _card("What would settle the rest", _settle(data))
+    left = _card(TITLE, keep_card(data), "keeps") + _card(_map_title(data), _map(data), "map")
+    if seen := sight_words(data):
+        left += _card(SIGHT_TITLE, paragraph(seen), "sight")
+    return f'{head}<div class="first">{left}<div class="side">{side}</div></div>'
 
 
 def _card(title: str, body: str, css: str = "") -> str:
@@ -60,15 +64,19 @@ def _in(metric: Metric) -> str:
 
 
 def _map(data: ReportData) -> str:
-    wide = skip_map_svg(data, width=624, standalone=False, element_id="map-wide")
+    box = changes_box(data)
+    marked = bool(box)
+    wide = skip_map_svg(data, width=624, standalone=False, element_id="map-wide", is_marked=marked)
     if not wide:
         return paragraph("No network is known to draw.")
-    narrow = skip_map_svg(data, width=340, standalone=False, element_id="map-narrow")
-    return both(wide, narrow) + paragraph(_map_words(data), "small")
+    narrow = skip_map_svg(
+        data, width=340, standalone=False, element_id="map-narrow", is_marked=marked
+    )
+    return both(wide, narrow) + paragraph(_map_words(data), "small") + box
 
 
 def _map_words(data: ReportData) -> str:
-    """Count what is decided at each level, and name the largest block effect."""
+    """Count what is decided at each level."""
     blocks = [e for e in block_effects(data.benefit).values() if e.estimate is not None]
     if not blocks:
         return "Nothing is coloured: no effect of a single block has been measured."
@@ -84,17 +92,7 @@ def _map_words(data: ReportData) -> str:
     ]
     left = "; the chips beside a stage are its mean per block" if stages else ""
     over = " Effects are means over the spans of a skip." if has_long_skips(data) else ""
-    text = f"Decided: {' and '.join(counts)}. Grey means cannot tell{left}.{over}"
-    decided = [e for e in blocks if e.direction in (Direction.HELPS, Direction.HURTS)]
-    if not decided:
-        return text
-    metric = metric_of(data.benefit)
-    top = max(decided, key=lambda e: abs(e.estimate or 0.0))
-    return (
-        f"{text} The largest block effect: {top.kind} at stage {top.stage}, block {top.block} "
-        f"{top.direction} by *{metric.size(top.estimate or 0.0)}*{metric.unit} "
-        f"({metric.sizes(top.low, top.high, top.estimate or 0.0)})."
-    )
+    return f"Decided: {' and '.join(counts)}. Grey means cannot tell{left}.{over}"
 
 
 def _kinds(data: ReportData) -> str:
@@ -105,6 +103,9 @@ def _kinds(data: ReportData) -> str:
     words = _contrast_words(contrast, metric) if contrast is not None else ""
     if not words:
         words = "Cannot tell." if both_kinds else "Not measured yet."
+        kinds = {effect.kind for effect in block_effects(data.benefit).values()}
+        if both_kinds and len(kinds) == 1:
+            words = f"Only {kinds.pop()} skips are offered here."
     body = paragraph(words, "answer")
     if both_kinds:
         body += _kinds_svg(both_kinds, metric)
@@ -216,8 +217,18 @@ def _settle(data: ReportData) -> str:
         lines = "<li>Trials that do not fail: see the warnings.</li>"
     elif not lines:
         lines = "<li>More trials of the random design, which alone are evidence for effects.</li>"
-    head = "<h2>What would settle the rest</h2>"
-    return f'<section class="card next"><div>{head}{body}</div><ul>{lines}</ul></section>'
+    return f"{body}<ul>{lines}{_rows_to_add(data)}</ul>"
+
+
+def _rows_to_add(data: ReportData) -> str:
+    """Link the rows that would let the data answer, where they have been written."""
+    found = mapping(data.rows_to_add)
+    path, number = found.get("path"), found.get("num_rows")
+    if not path or not is_number(number):
+        return ""
+    settles = f" for {esc(found['settles'])}" if found.get("settles") else ""
+    words = f"<b>{count(int(number), 'row')}</b> to train{settles}"
+    return f'<li>{words}: <a href="{esc(path)}">{esc(path)}</a></li>'
 
 
 def _failed(data: ReportData) -> bool:

@@ -9,7 +9,6 @@ from nas.report.html import both, esc, key, paragraph, section, table, word
 from nas.report.landings import Landings, landings_of, landings_svg
 from nas.report.numbers import Metric, count, metric_of
 from nas.report.svg import NARROW, WIDE
-from nas.spans import all_spans_of
 
 LEAST_BEST = 5
 """So many best trials are looked at, or a tenth of all where that is more."""
@@ -17,10 +16,7 @@ LEAST_BEST = 5
 
 def has_long_skips(data: ReportData) -> bool:
     """Say whether a skip of any trial bypasses more than one block."""
-    if effects_of(data.benefit, "SPAN_ALL"):
-        return True
-    every = (spans for trial in data.trials for spans in all_spans_of(trial).values())
-    return any(span > 1 for spans in every for span in spans)
+    return bool(effects_of(data.benefit, "SPAN_ALL")) or data.has_long_skips
 
 
 def long_skips_section(data: ReportData) -> str:
@@ -136,7 +132,7 @@ def _sentence(effect: Effect, metric: Metric) -> str:
 
 
 def _block_table(blocks: list[Effect], metric: Metric) -> str:
-    heads = [("Where", ""), ("Span", ""), ("Verdict", ""), (metric.short.capitalize(), "n")]
+    heads = [("Where", "w"), ("Span", ""), ("Verdict", ""), (metric.short.capitalize(), "n")]
     heads += [("95% interval", "n"), ("Runs", "n")]
     lines = [
         (

@@ -8,26 +8,34 @@ from nas.trials import Source
 
 MAX_WARNINGS = 3
 
+STAND_IN = (
+    "The second can be near zero although the first is large, because skips stand in for each "
+    "other: a network that has many hardly misses one."
+)
+"""Why a skip that helps on average may not be missed in a good network: the fixed sentence."""
+
 REDUNDANCY = (
     "Two questions are kept apart. *On average over networks*: what a skip at this block does "
     "when all other blocks have a skip or none at random. *In your best network*: what taking "
-    "this one "
-    "skip away does there. The second can be near zero although the first is large, because skips "
-    "stand in for each other: a network that has many hardly misses one."
+    f"this one skip away does there. {STAND_IN}"
 )
 """The fixed sentences on redundancy."""
 
 
 def warnings_section(data: ReportData) -> str:
-    """Write at most three warnings, each with what to do."""
-    found = data.benefit.get("warning_details")
-    known = [(str(w.get("text") or w.get("code") or ""), w) for w in rows(found)]
+    """Write at most three warnings that a command mends; words only where none has a command."""
+    found = rows(data.benefit.get("warning_details"))
+    known = [
+        (str(w.get("text") or w.get("code") or ""), str(w.get("remedy") or "")) for w in found
+    ]
+    mended = [(text, remedy) for text, remedy in known if _command(remedy)[1]]
+    shown = (mended or known)[:MAX_WARNINGS]
     lines = [
-        f'<div class="warning">{esc(text)} {_remedy(str(w.get("remedy") or ""))}</div>'
-        for text, w in known[:MAX_WARNINGS]
+        f'<div class="warning">{esc(text)} {_remedy(remedy)}</div>'
+        for text, remedy in shown
         if text
     ]
-    rest = len(known) - MAX_WARNINGS
+    rest = len(known) - len(shown)
     if rest > 0:
         lines.append(paragraph(f"{count(rest, 'more warning')} in skip_benefit.json."))
     return section("warnings", "Before you rely on it", *lines)
@@ -35,10 +43,16 @@ def warnings_section(data: ReportData) -> str:
 
 def _remedy(remedy: str) -> str:
     """Set the command in which a remedy ends as code."""
+    words, command = _command(remedy)
+    return esc(words) + (f"<code>{esc(command)}</code>" if command else "")
+
+
+def _command(remedy: str) -> tuple[str, str]:
+    """Return the words of a remedy and the command in which it ends, empty without one."""
     words, found, command = remedy.partition("nas ")
     if not found or (words and not words[-1].isspace()):
-        return esc(remedy)
-    return f"{esc(words)}<code>{esc(found + command)}</code>"
+        return remedy, ""
+    return words, found + command
 
 
 def method_section(data: ReportData) -> str:

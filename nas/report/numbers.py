@@ -15,7 +15,15 @@ NO_INTERVAL = "no interval yet"
 _LARGE = 1e4
 """Numbers above it are written in three digits and a power of ten."""
 DASH = "\N{EN DASH}"
-_LABELS = {"log_loss": "log-loss", "accuracy": "accuracy", "loss": "loss"}
+FAILED_SHARE = "failed_share"
+"""Name of the share of trainings that did not train, as a metric."""
+_LABELS = {
+    "log_loss": "log-loss",
+    "accuracy": "accuracy",
+    "loss": "loss",
+    "epochs_to_target": "epochs to target",
+    FAILED_SHARE: "share of failed trainings",
+}
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
 
@@ -32,7 +40,7 @@ class Metric:
     @property
     def is_share(self) -> bool:
         """Whether values are in [0, 1] and shown as percentages, effects as points."""
-        return "accuracy" in self.name
+        return "accuracy" in self.name or self.name == FAILED_SHARE
 
     @property
     def short(self) -> str:
@@ -136,7 +144,11 @@ def metric_of(benefit: Mapping[str, Any]) -> Metric:
     return Metric(
         name=name,
         lower_is_better=lower,
-        digits=_digits(row.get("estimate") for row in rows(benefit.get("effects"))),
+        digits=_digits(
+            row.get("estimate")
+            for row in rows(benefit.get("effects"))
+            if not str(row.get("estimand")).startswith("FAIL")
+        ),
     )
 
 
@@ -145,9 +157,10 @@ def other_metrics(benefit: Mapping[str, Any]) -> dict[str, tuple[Metric, list[An
     found: dict[str, tuple[Metric, list[Any]]] = {}
     for name, content in mapping(benefit.get("metrics")).items():
         effects = rows(mapping(content).get("effects"))
+        direction = mapping(content).get("direction")
         metric = Metric(
             name=str(name).replace("/", "_"),
-            lower_is_better="loss" in str(name),
+            lower_is_better=direction == "minimize" if direction else "loss" in str(name),
             digits=_digits(row.get("estimate") for row in effects),
         )
         found[metric.name] = (metric, effects)

@@ -1,5 +1,8 @@
 """The report as one self-contained HTML page."""
 
+from nas.report.associations import associations_section
+from nas.report.changes import CHANGES_ID, changes_script
+from nas.report.claims import claims_section
 from nas.report.data import ReportData
 from nas.report.details import (
     anchors_section,
@@ -13,11 +16,21 @@ from nas.report.headline import headline
 from nas.report.html import esc
 from nas.report.long_skips import long_skips_section
 from nas.report.method import cite_section, method_section, warnings_section
+from nas.report.neighbours import neighbours_section
 from nas.report.numbers import count, duration, mapping
+from nas.report.outcomes import failures_section, outcomes_section
+from nas.report.over_depth import aligned_section
+from nas.report.paired import paired_section
+from nas.report.rates import rates_section
+from nas.report.sight import sight_section
+from nas.report.signals import signals_section
 from nas.report.style import PAGE_CSS
+from nas.report.truth import truth_section
 
 _SECTIONS = (
     ("effects", "Effects"),
+    ("paired", "Single networks"),
+    ("claims", "Claims"),
     ("spans", "Long skips"),
     ("best", "Best networks"),
     ("search", "Search"),
@@ -28,25 +41,38 @@ _SECTIONS = (
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report: one HTML page that fetches nothing and needs no script.
+    """Return the report: one HTML page that fetches nothing.
 
-    A page is always written; what the data lacks is said or left out.
+    A page is always written; what the data lacks is said or left out. Without script everything
+    can be read; with it, skips can be changed in the network and the change is predicted.
 
     Args:
         data: Effects, trials and settings of the study.
     """
     body = [
         effects_section(data),
+        paired_section(data),
+        truth_section(data),
+        rates_section(data),
+        neighbours_section(data),
+        aligned_section(data),
+        failures_section(data),
+        outcomes_section(data),
         long_skips_section(data),
+        claims_section(data),
+        signals_section(data),
         best_section(data),
         search_section(data),
         anchors_section(data),
         noise_section(data),
+        sight_section(data),
+        associations_section(data),
         warnings_section(data),
         method_section(data),
         cite_section(data),
     ]
-    main = "".join(body)
+    main, first = "".join(body), first_screen(data)
+    script = changes_script() if CHANGES_ID in first else ""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -54,8 +80,8 @@ def render_report(data: ReportData) -> str:
         f'<meta name="description" content="{esc(headline(data.benefit))}">'
         f"<style>{PAGE_CSS}</style></head><body>"
         '<a class="skip" href="#effects">Skip to the effects</a>'
-        f'<div class="page">{_bar(data, main)}<main>{first_screen(data)}{main}</main>'
-        f"{_footer(data)}</div></body></html>\n"
+        f'<div class="page">{_bar(data, main)}<main>{first}{main}</main>'
+        f"{_footer(data)}</div>{script}</body></html>\n"
     )
 
 

@@ -22,6 +22,7 @@ def skip_map_svg(
     width: int = 720,
     standalone: bool = True,
     element_id: str | None = None,
+    is_marked: bool = False,
 ) -> str:
     """Draw the network with the effects of its skips, grey where the data cannot tell.
 
@@ -31,6 +32,7 @@ def skip_map_svg(
         standalone: Whether it is a file of its own; otherwise the page has to hold the style
             sheet of the drawings.
         element_id: Id of the element, unique on its page.
+        is_marked: Whether chips name block and kind, for the script of a page.
 
     Returns:
         One `<svg>` element; empty where no network is known.
@@ -47,6 +49,7 @@ def skip_map_svg(
         title=f"Skip map of {data.study}: effect on {metric.label} of a skip at each block",
         element_id=element_id,
         standalone=standalone,
+        is_marked=is_marked,
     )
 
 

@@ -34,10 +34,10 @@ h1{margin:0 0 14px;font-size:16px;line-height:1.45;font-weight:400;max-width:66e
 h1 .claim{display:block;font-size:30px;line-height:1.2;font-weight:680;letter-spacing:-.015em;
 margin-bottom:4px;text-wrap:balance}
 h1 .evidence{text-wrap:pretty;color:var(--quiet)}h1 b{color:var(--ink);font-weight:640}
-.first{display:grid;grid-template:"map side" auto "next side" 1fr/minmax(0,1fr) 400px;gap:14px}
-.map{grid-area:map}.side{grid-area:side}.next{grid-area:next}
+.first{display:grid;grid-template:"keeps side" auto "map side" auto "sight side" 1fr/
+minmax(0,1fr) 400px;gap:14px;align-items:start}
+.keeps{grid-area:keeps}.map{grid-area:map}.side{grid-area:side}.sight{grid-area:sight}
 .side{display:grid;gap:14px;align-content:start}
-.side.filled{grid-template-rows:auto 1fr auto;align-content:stretch}
 .card{background:var(--paper);border:1px solid var(--edge);border-radius:12px;
 padding:11px 18px 12px;
 min-width:0}
@@ -46,14 +46,28 @@ min-width:0}
 .card p:last-child{margin-bottom:0}
 .card .answer{font-size:16px;font-weight:620;line-height:1.35;margin-bottom:3px}
 .card .small{font-size:13px;color:var(--quiet)}
-.next{display:flex;flex-wrap:wrap;gap:6px 24px;align-items:center}
-.next>div{flex:1 1 190px}.next ul{flex:3 1 330px;margin:0;padding:0;list-style:none}
-.next li{font-size:14px;line-height:1.45;margin:4px 0}.next .meter{margin-top:5px}
+.card ul{margin:0 0 6px;padding:0;list-style:none}
+.card li{font-size:14px;line-height:1.45;margin:4px 0}.card .meter{margin:2px 0 6px}
 .meter{height:6px;border-radius:3px;background:var(--grid);overflow:hidden;max-width:280px}
 .meter i{display:block;height:100%;background:var(--helps);border-radius:3px}
 code{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;
 background:var(--code);border-radius:5px;padding:2px 6px;overflow-wrap:anywhere}
 .kinds{display:block;margin-top:2px}
+.keep{margin:2px 0 8px}.keep th,.keep td{padding:3px 14px 3px 0;font-size:14px}
+.keep thead th{white-space:normal;font-size:13px}.keep small{display:block;font-weight:400}
+.keep tbody th{color:var(--ink)}.keep tr:last-child>*{border-bottom:0}
+.changes{margin-top:6px}.changes b{color:var(--ink)}
+.changes button{font:inherit;color:var(--ink);background:var(--paper);cursor:pointer;
+border:1px solid var(--unknown);border-radius:6px;padding:1px 8px;margin:1px 0}
+.changes button:hover{background:var(--code)}.changes button[aria-pressed=true]{
+background:var(--helps-soft);border-color:var(--helps)}
+.result{border-top:1px solid var(--edge);margin-top:8px;padding-top:8px}
+.result table{font-size:13px;margin-bottom:6px}.result th{white-space:normal}.result th,.result td{padding:3px 12px 3px 0}
+.live [data-place]{cursor:pointer}.trying [data-place]{opacity:.42}
+.trying [data-place][aria-pressed=true]{opacity:1}
+.trying [data-place][aria-pressed=true]>rect{stroke:var(--ink);stroke-width:1.8}
+.trying .changed>.nn-block{stroke:var(--ink);stroke-width:2.4}
+[data-place]:focus-visible,button:focus-visible{outline:3px solid var(--helps);outline-offset:2px}
 main>section{margin-top:52px}
 section>h2{font-size:22px;line-height:1.25;font-weight:660;letter-spacing:-.01em;margin:0 0 6px}
 section>h3{font-size:15.5px;margin:26px 0 4px}
@@ -97,6 +111,7 @@ color:var(--quiet)}
 table{border-collapse:collapse;width:100%;font-size:13.5px;line-height:1.4}
 th{font-weight:600;color:var(--quiet);text-align:left;white-space:nowrap}
 th,td{padding:6px 12px 6px 0;border-bottom:1px solid var(--edge);vertical-align:top}
+td.w{white-space:nowrap}.scroll+p{margin-top:10px}
 td.n,th.n{text-align:right;white-space:nowrap}tr.heavy td{font-weight:620}
 td.code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:nowrap}
 .helps-word{color:var(--helps);font-weight:600}.hurts-word{color:var(--hurts);font-weight:600}
@@ -114,16 +129,17 @@ dt{color:var(--quiet)}dd{margin:0;min-width:0;overflow-wrap:anywhere}
 margin:0}
 footer{margin-top:56px;padding-top:14px;border-top:1px solid var(--edge);font-size:13px;
 color:var(--quiet)}
-@media (max-width:900px){.first{grid-template:"map" auto "side" auto "next" auto/minmax(0,1fr)}
+@media (max-width:900px){.first{grid-template:"keeps" auto "map" auto "side" auto "sight" auto/minmax(0,1fr)}
 .two{grid-template-columns:1fr}
-.side.filled{grid-template-rows:none}}
+}
 @media (max-width:680px){.page{padding:0 14px 40px}.wide{display:none}.narrow{display:block}
 h1{font-size:15.5px;margin-bottom:14px}h1 .claim{font-size:25px}.bar nav{display:none}
 .card{padding:12px 12px}.first,.side{gap:12px}main>section{margin-top:40px}
 .card .fig{margin:0 auto}dl{grid-template-columns:1fr}dd{margin-bottom:6px}}
 @media print{body{background:#fff;font-size:11pt}.page{max-width:none;padding:0}.bar nav,.skip{
 display:none}.card,.warning,svg,tr{break-inside:avoid}main>section{margin-top:24px}
-.first{grid-template:"map" auto "side" auto "next" auto/1fr}details>summary{list-style:none}}
+.changes{display:none}
+.first{grid-template:"keeps" auto "map" auto "side" auto "sight" auto/1fr}details>summary{list-style:none}}
 """ + DRAWING_CSS
 )
 """Everything that the page needs; nothing is fetched."""

@@ -2,7 +2,6 @@ import dataclasses
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -12,50 +11,8 @@ from nas.report import ReportData, headline, render_report, skip_map_svg
 from nas.report.effects import block_effects, effects_of
 from nas.report.numbers import metric_of, typographic
 from nas.trials import Source, State, TrialRecord
+from tests.nas.report.reading import parsed, words
 from tests.nas.report.sample import sample
-
-VOID = {"meta", "br", "link", "input", "img", "hr"}
-
-
-class Balance(HTMLParser):
-    """Fails where tags do not nest; collects text and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.text.append(data)
-
-
-def parsed(page: str) -> Balance:
-    parser = Balance()
-    parser.feed(page)
-    parser.close()
-    assert parser.open == []
-    return parser
-
-
-def words(page: str) -> str:
-    return re.sub(r"\s+", " ", "".join(parsed(page).text))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +37,9 @@ def test_the_page_is_well_formed_and_small(page: str) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_fetches_nothing_and_runs_no_script(page: str) -> None:
+def test_the_page_fetches_nothing_and_runs_no_script_where_nothing_is_predicted(
+    page: str,
+) -> None:
     parser = parsed(page)
     assert "script" not in parser.tags
     assert "url(" not in page
@@ -91,6 +50,30 @@ def test_the_page_fetches_nothing_and_runs_no_script(page: str) -> None:
         if name == "href":
             assert value.startswith("#")
     assert set(re.findall(r"https?://[^\"' <]+", page)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_rows_that_would_let_the_data_answer_are_linked(data: ReportData) -> None:
+    rows = {"num_rows": 48, "path": "rows_to_add.csv", "settles": "the 9 open answers"}
+    page = render_report(dataclasses.replace(data, rows_to_add=rows))
+    assert '<a href="rows_to_add.csv">rows_to_add.csv</a>' in page
+    assert "48 rows to train for the 9 open answers" in words(page)
+
+
+def test_rows_that_could_not_be_used_are_named(data: ReportData) -> None:
+    unused = [
+        {"reason": "no value", "n": 2, "rows": [4, 7], "words": "2 rows have no value: 4, 7"}
+    ]
+    assert "2 rows have no value: 4, 7" in words(render_report(but(data, unused_rows=unused)))
+    assert "could not be used" not in words(render_report(data))
+
+
+def test_a_space_with_one_kind_of_skip_is_not_asked_which_is_better(data: ReportData) -> None:
+    rows = [
+        row
+        for row in data.benefit["effects"]
+        if row["kind"] in ("identity", "skip") and row["estimand"] != "KIND"
+    ]
+    assert "Only identity skips are offered here." in words(render_report(but(data, effects=rows)))
 
 
 def test_links_lead_to_sections_that_exist(page: str) -> None:
@@ -209,6 +192,17 @@ def test_warnings_are_at_most_three_and_end_in_a_command(data: ReportData) -> No
     assert page.count('class="warning"') == 3
     assert "Warning 2. Do: <code>nas search --trials 2</code></div>" in page
     assert "2 more warnings in skip_benefit.json." in page
+
+
+def test_warnings_that_a_command_mends_go_before_those_that_words_mend(data: ReportData) -> None:
+    words_alone = {"code": "W_A", "text": "Words.", "remedy": "Read the columns beside it."}
+    command = {"code": "W_B", "text": "Mended.", "remedy": "nas search --trials 9"}
+    page = render_report(but(data, warning_details=[words_alone, command]))
+    assert page.count('class="warning"') == 1
+    assert "Mended. <code>nas search --trials 9</code>" in page
+    assert "1 more warning in skip_benefit.json." in page
+    alone = render_report(but(data, warning_details=[words_alone]))
+    assert "Words. Read the columns beside it.</div>" in alone
 
 
 def test_the_fixed_words_on_redundancy_are_there(page: str) -> None:
