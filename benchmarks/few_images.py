@@ -4,10 +4,26 @@ from dataclasses import replace
 
 from trainer.data import data_facts
 from trainer.datasets import ImageData, Split, load_data
+from trainer.errors import DataError
 from trainer.generated import generate
 
 CIFAR_SHAPED = "generated-3x32x32"
 """Shipped images of CIFAR-10's shape, made up for timing."""
+
+
+def check_number(name: str, n_train: int, n_val: int) -> None:
+    """Check that a shipped data set has so many images.
+
+    Raises:
+        DataError: It has fewer.
+    """
+    facts = data_facts(name)
+    if n_train > facts.n_train or n_val > facts.n_val:
+        raise DataError(
+            f"{name} has {facts.n_train} training and {facts.n_val} validation images, got "
+            f"n_train={n_train} and n_val={n_val}. Ask for fewer, for smaller batches, or for "
+            "other data."
+        )
 
 
 def load_few(name: str, n_train: int, n_val: int) -> ImageData:
@@ -18,13 +34,8 @@ def load_few(name: str, n_train: int, n_val: int) -> ImageData:
         n_train: Training images.
         n_val: Validation images.
     """
-    facts = data_facts(name)
-    if n_train > facts.n_train or n_val > facts.n_val:
-        raise ValueError(
-            f"load_few: {name} has {facts.n_train} and {facts.n_val} images, got n_train={n_train} and "
-            f"n_val={n_val}. Ask for fewer, or for smaller batches."
-        )
-    facts = replace(facts, n_train=n_train, n_val=n_val)
+    check_number(name, n_train, n_val)
+    facts = replace(data_facts(name), n_train=n_train, n_val=n_val)
     if name == CIFAR_SHAPED:
         facts = replace(facts, n_test=64)
         train, val, test = (Split(*drawn) for drawn in generate(facts))

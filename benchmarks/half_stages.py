@@ -1,9 +1,11 @@
 """A subspace of deep networks that is small enough to be trained as a whole."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from search_spaces.errors import SpaceError
 from search_spaces.places import Kind, Place
+from search_spaces.registry import resolve_space
 from search_spaces.residual import ResidualSpace, ResidualSpaceConfig
 from search_spaces.space import Choose, Decision, SearchSpace, Value
 from search_spaces.spec import ArchitectureSpec, InputShape
@@ -22,6 +24,9 @@ class HalfStages(SearchSpace):
         width: Channels of the stem.
         input: Shape of the images.
         num_classes: How many classes they have.
+
+    Raises:
+        SpaceError: The blocks are no even number, or there is no such network.
     """
 
     def __init__(
@@ -33,12 +38,16 @@ class HalfStages(SearchSpace):
         input: InputShape,
         num_classes: int,
     ) -> None:
+        if blocks % 2:
+            raise SpaceError(
+                f"HalfStages: blocks must be even, got blocks={blocks}. Give {blocks + 1}."
+            )
         self._depths = (blocks,) * stages
-        self._blocks = ResidualSpace(
-            ResidualSpaceConfig(stages=stages, min_blocks=blocks, max_blocks=blocks, width=width),
-            input,
-            num_classes,
-        )
+        fields: dict[str, Any] = {"stages": stages, "width": width}
+        fields |= {"min_blocks": blocks, "max_blocks": blocks}
+        # Says what is wrong in words, where pydantic alone would not.
+        resolve_space(fields)
+        self._blocks = ResidualSpace(ResidualSpaceConfig(**fields), input, num_classes)
 
     @property
     def size(self) -> int:
