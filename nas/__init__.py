@@ -80,30 +80,37 @@ def search(
 
 
 def skip_benefit(
-    source: "optuna.Study | Path | str | Iterable[Mapping[str, Any]]",
+    trials: "optuna.Study | Path | str | Iterable[Mapping[str, Any]]",
     *,
     direction: str | None = None,
     sesoi: float | None = None,
+    names: "Mapping[str, Any] | Path | str | None" = None,
+    source: str | None = None,
 ) -> dict[str, Any]:
     """Estimate where skips help, from the randomised trials of a study or a table.
 
     Args:
-        source: An Optuna study; the path of a CSV file; or rows, such as a pandas table, with the
-            columns of `nas report --csv`.
+        trials: An Optuna study; the path of a CSV file; or rows, such as a pandas table, with the
+            columns of `nas report --csv`, or W&B runs that this toolkit logged.
         direction: `minimize` or `maximize`; a study knows its own.
         sesoi: Smallest effect worth having, in the metric's unit.
+        names: What parameters or columns are called there, our name to yours, and under `kinds`
+            what your values mean: `{"skip.stage1.block1": "use_skip_0", "kinds": {True:
+            "identity", False: "none"}}`; or a YAML file of that.
+        source: Who chose the trials that do not say: `randomised` where kinds were drawn by lot
+            whatever did well before. A study's trials are `adaptive` otherwise.
 
     Returns:
         The content of `skip_benefit.json`.
 
     Raises:
-        ConfigError: A table comes without its direction.
+        ConfigError: A table comes without its direction, or a name or word is none of ours.
         TableError: A column or a value is missing or wrong.
         StorageError: The study has several objectives.
     """
     from nas.benefit_of import skip_benefit_of
 
-    return skip_benefit_of(source, direction=direction, sesoi=sesoi)
+    return skip_benefit_of(trials, direction=direction, sesoi=sesoi, names=names, source=source)
 
 
 def __getattr__(name: str) -> Any:

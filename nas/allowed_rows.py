@@ -97,6 +97,10 @@ class AllowedRows:
         self._next, self._num_left_out, self._num_measured = None, 0, 0
         return spec, number, left_out
 
+    def lr_factor(self, number: int) -> float:
+        """Return the learning rate of a row, in units of the recipe's."""
+        return self._queue.lr_factor(number)
+
     def learn(self, row: int | None) -> None:
         """Leave out the rows up to this one, which a former owner has begun."""
         self._queue.learn(row)
@@ -133,7 +137,8 @@ def check_feasible(config: StudyConfig, space: SearchSpace, limits: Limits) -> N
     if not limits:
         return
     _check_networks(config.search.seed, space, limits)
-    rows = AllowedRows(DesignQueue(space, config.search), limits, MAX_MEASURED)
+    queue = DesignQueue(space, config.search, design=config.design)
+    rows = AllowedRows(queue, limits, MAX_MEASURED)
     if config.search.design_share == 1 and rows.is_empty:
         depths = "-".join(map(str, space.deepest))
         raise ConfigError(

@@ -183,18 +183,46 @@ def report(
         float | None, typer.Option(help="Smallest effect worth having, in the metric's unit.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
+    names: Annotated[
+        Path | None, typer.Option(help="YAML file: your names of columns or parameters.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Who chose trials that do not say: randomised, adaptive.")
+    ] = None,
 ) -> None:
     """Estimate which layers benefit from skipping, and write the report."""
-    from nas.report_sources import check_flags, report_csv, report_run, report_storage
+    from nas.garbage import no_collection
+    from nas.report_sources import (
+        check_flags,
+        names_of,
+        report_csv,
+        report_run,
+        report_storage,
+        what_else,
+    )
 
-    check_flags(run=run, csv=csv, storage=storage, name=name, direction=direction, sesoi=sesoi)
-    if csv is not None:
-        written = report_csv(csv, direction, sesoi, out or Path("report"))
-    elif storage is not None:
-        written = report_storage(storage, name, sesoi, out or Path("report"))
-    else:
-        written = report_run(_folder(run), sesoi, out)
+    check_flags(
+        run=run,
+        csv=csv,
+        storage=storage,
+        name=name,
+        direction=direction,
+        sesoi=sesoi,
+        names=names,
+        source=source,
+    )
+    theirs = names_of(names, source)
+    # A study of 10,000 trials is read, shown and left: there is no garbage in between.
+    with no_collection():
+        if csv is not None:
+            written = report_csv(csv, direction, sesoi, out or Path("report"), theirs)
+        elif storage is not None:
+            written = report_storage(storage, name, sesoi, out or Path("report"), theirs)
+        else:
+            written = report_run(_folder(run), sesoi, out)
     print(written.headline)
+    for line in what_else(written):
+        print(line)
     print(f"\nreport   {written.folder / 'report.html'}")
 
 
@@ -224,6 +252,115 @@ def export(
         print(f"replaced the former export there, of spec_id {result.replaced or 'unknown'}")
     print(f"proven   largest difference of logits {result.max_abs_difference:.2g}", end="")
     print("" if result.accuracy is None else f", test accuracy {result.accuracy:.1%}")
+
+
+@app.command()
+@_with_clear_errors
+def ablate(
+    run: _Run = None,
+    top: Annotated[
+        int, typer.Option(help="How many of the best finalists; 0: the anchors alone.")
+    ] = 1,
+    seeds: Annotated[
+        int, typer.Option(help="Pairs for each flip; more adds to what was trained.")
+    ] = 5,
+    flips: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flip",
+            metavar="POSITION=KIND",
+            help="Only this, such as stage2.block3=none; several with commas change together.",
+        ),
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Training processes; auto: one per core or GPU.")
+    ] = None,
+    wandb: Annotated[str | None, typer.Option(help="offline, online or disabled.")] = None,
+) -> None:
+    """Flip single skips of the best network and of the anchors, and train each in pairs."""
+    from nas.ablation_plan import AblateOptions
+    from nas.launch import ablate as train
+
+    options = AblateOptions(top=top, seeds=seeds, flips=tuple(flips or ()))
+    folder = _folder(run)
+    with _explained_interrupt(folder):
+        train(folder, options, workers=_number_or_word(workers), wandb=wandb)
+
+
+@app.command()
+@_with_clear_errors
+def claims(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; without one, the study, or digits.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study: runs/NAME/claims.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this claim, such as C7.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Seeds of every training; default: each test's own.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Training processes; auto: one per core or GPU.")
+    ] = None,
+    devices: Annotated[str | None, typer.Option(help="auto, cpu, or how many GPUs.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Any key, such as recipe.epochs=4."),
+    ] = None,
+) -> None:
+    """Test the founding claims about skips on your data; the same command goes on."""
+    from nas.config_file import merge, nested, parse_assignments
+    from nas.run_folder import resolve_config
+
+    flags = {
+        "name": name,
+        "search.workers": _number_or_word(workers),
+        "search.devices": _number_or_word(devices),
+    }
+    given = parse_assignments(assignments or ())
+    for key, value in flags.items():
+        if value is not None:
+            given = merge(given, nested(key, value))
+    resolved = resolve_config(config, given, RUNS)
+    # Imported after the flags were read: it needs NumPy, SciPy and Optuna.
+    from nas.claims.run import ClaimsOptions, run_claims
+
+    options = ClaimsOptions(only=tuple(only or ()), seeds=seeds)
+    with _explained_interrupt(RUNS / resolved.name):
+        run_claims(resolved, RUNS, options)
+
+
+@app.command()
+@_with_clear_errors
+def plan(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; without one, the digits study.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Trainings; default: two for each term, in whole designs.")
+    ] = None,
+    to: Annotated[
+        str, typer.Option(help="A new CSV file, or an Optuna storage URL.")
+    ] = "plan.csv",
+    name: Annotated[str | None, typer.Option(help="Name of the study in a storage.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the design.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Any key, such as space.max_blocks=4."),
+    ] = None,
+) -> None:
+    """Write a balanced design for trainings made elsewhere, as CSV or into an Optuna study."""
+    from nas.config_file import load_config, merge, nested, parse_assignments
+    from nas.planning import PlanOptions, plan_design
+
+    given = parse_assignments(assignments or ())
+    if seed is not None:
+        given = merge(given, nested("search.seed", seed))
+    # All trainings are rows, and any number of them may be asked for.
+    given = merge(given, {"search": {"mode": "effects", "duplicates": "reseed"}})
+    options = PlanOptions(num_rows=rows, to=to, name=name)
+    print("\n".join(plan_design(load_config(config, given), options)))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import operator
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pydantic import (
 
 from nas.constraints import Constraints
 from nas.errors import ConfigError
+from nas.recorded_data import check_recorded, with_recorded
 from nas.rungs import Rungs
 from nas.searched_recipe import SearchedRecipe
 from nas.wandb_settings import WandbSettings
@@ -54,6 +56,18 @@ _PLACE = ("name", "storage")
 """Where a study is, not what it is."""
 
 
+def _refuse_truth_values(value: object, section: str, info: ValidationInfo) -> object:
+    """Refuse true and false, alone or in a list: True equals 1 to Python."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(one, bool) for one in given):
+        name = info.field_name
+        raise ConfigError(
+            f"{section}.{name} must be a number, got {name}={json.dumps(value, default=str)}. "
+            "Write the number itself, or leave the key out."
+        )
+    return value
+
+
 class ClassPath(BaseModel):
     """A class of the user's, or of a library, with its arguments."""
 
@@ -75,6 +89,11 @@ class RungsConfig(BaseModel):
     reduction_factor: int = 2
     """Each rung has so many times the epochs of the one before, and one of so many trials goes on
     from it."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object, info: ValidationInfo) -> object:
+        return _refuse_truth_values(value, "search.rungs", info)
 
     def make(self, epochs: int, direction: Literal["minimize", "maximize"] = "minimize") -> Rungs:
         """Make the rungs of trainings of so many epochs.
@@ -112,6 +131,13 @@ class SearchConfig(BaseModel):
     """`search`: design rows and adaptive trials; `effects`: design rows only."""
     goal: Literal["best", "map", "both"] = "both"
     """What the trials are for: the best network, the skip map, or half for each."""
+    design: Literal["auto", "random", "mirrored"] = "auto"
+    """How design rows are chosen. `random`: balanced random rows; `mirrored`: orthogonal ones, each
+    with its mirror, for blocks of two kinds; `auto`: mirrored where it is possible and nothing is
+    constrained."""
+    lr_factors: tuple[float, ...] = (1.0,)
+    """Factors of the recipe's learning rate that design rows are crossed with, such as
+    [0.333, 1]: networks without skips often want a lower rate."""
     until: Literal["settled"] | None = None
     """`settled`: end as soon as every answer of the skip map is known to within the smallest effect
     worth having, whatever it says; without anchors (--no-report) that is `sesoi` or the metric's
@@ -150,6 +176,26 @@ class SearchConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     """Master seed of the study."""
 
+    @field_validator(
+        "trials",
+        "workers",
+        "group_size",
+        "devices",
+        "devices_per_trial",
+        "lr_factors",
+        "startup_trials",
+        "max_attempts",
+        "anchor_seeds",
+        "finalists",
+        "finalist_seeds",
+        "sesoi",
+        "seed",
+        mode="before",
+    )
+    @classmethod
+    def _no_truth_value(cls, value: object, info: ValidationInfo) -> object:
+        return _refuse_truth_values(value, "search", info)
+
     @field_validator("metric")
     @classmethod
     def _on_validation(cls, metric: str) -> str:
@@ -160,6 +206,17 @@ class SearchConfig(BaseModel):
                 f"{did_you_mean(metric, DIRECTIONS)}"
             )
         return metric
+
+    @field_validator("lr_factors")
+    @classmethod
+    def _positive_and_distinct(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        is_usable = all(0 < factor < math.inf for factor in factors)
+        if not factors or not is_usable or len(set(factors)) < len(factors):
+            raise ConfigError(
+                "search.lr_factors must be distinct numbers > 0, at least one, got lr_factors="
+                f"{list(factors)}. Write [1], or [0.333, 1] for two rates."
+            )
+        return factors
 
     @field_validator("workers", "group_size")
     @classmethod
@@ -187,7 +244,7 @@ class StudyConfig(BaseModel):
     name: str = "digits"
     """Name of the study and of its folder `runs/<name>`."""
     data: str = "digits"
-    """A shipped data set."""
+    """A shipped data set: `digits`; `skipbench`, whose trainings are looked up in a table."""
     space: dict[str, Any] = Field(default_factory=lambda: resolve_space({}))
     """The search space: `name` and its fields."""
     task: ClassPath | None = None
@@ -252,6 +309,18 @@ class StudyConfig(BaseModel):
     def _complete_space(cls, space: dict[str, Any]) -> dict[str, Any]:
         return resolve_space(space)
 
+    @property
+    def design(self) -> Literal["auto", "random", "mirrored"]:
+        """`search.design`, and random where limits would take rows from their mirrors."""
+        is_free = self.search.design != "auto" or not self.constraints.limits
+        return self.search.design if is_free else "random"
+
+    @property
+    def own_recipe_fields(self) -> tuple[str, ...]:
+        """Fields of the recipe of which trials may have values of their own."""
+        has_rates = self.search.lr_factors != (1.0,)
+        return tuple(dict.fromkeys([*self.recipe.ranges, *(["lr"] if has_rates else [])]))
+
     def facts(self) -> DataFacts:
         """Shape, classes and split sizes of the data."""
         return data_facts(self.data)
@@ -275,10 +344,22 @@ class StudyConfig(BaseModel):
         for path in (*_PLACE, *RESUMABLE):
             *sections, key = path.split(".")
             functools.reduce(operator.getitem, sections, data).pop(key)
-        if data["search"]["rungs"] is None:
-            # As in studies that were begun before there were any.
-            del data["search"]["rungs"]
+        # As in studies that were begun before there were any.
+        unset: dict[str, Any] = {"rungs": None, "lr_factors": [1.0], "design": "random"}
+        data["search"]["design"] = self._chosen_design()
+        for key, value in unset.items():
+            if data["search"][key] == value:
+                del data["search"][key]
         return data
+
+    def _chosen_design(self) -> str:
+        """Say what `search.design` comes to."""
+        from nas.design_plan import DesignPlan
+
+        # What trains no rows has no design.
+        if not self.search.design_share:
+            return "random"
+        return DesignPlan(self.make_space(), self.search.seed, design=self.design).design
 
 
 def make_config(data: Mapping[str, Any]) -> StudyConfig:
@@ -288,7 +369,7 @@ def make_config(data: Mapping[str, Any]) -> StudyConfig:
         ConfigError: A key is unknown or a value wrong; the message names the nearest valid key.
     """
     try:
-        config = StudyConfig.model_validate(_without_empty_sections(data))
+        config = StudyConfig.model_validate(with_recorded(_without_empty_sections(data)))
     except ValidationError as error:
         raise explain(error, StudyConfig, ConfigError) from error
     _check_together(config)
@@ -336,6 +417,16 @@ def _check_rungs(config: StudyConfig) -> None:
     search.rungs.make(config.recipe.epochs)
 
 
+def _check_design(config: StudyConfig) -> None:
+    """Check that a mirrored design keeps its mirrors."""
+    if config.search.design == "mirrored" and config.constraints.limits:
+        raise ConfigError(
+            "search.design=mirrored and constraints must not both be given, got constraints."
+            f"{min(config.constraints.limits)}: rows beyond a limit would leave others without "
+            "their mirror. Set search.design=random, or leave the limit out."
+        )
+
+
 def _check_together(config: StudyConfig) -> None:
     """Check what no field can check alone."""
     search = config.search
@@ -353,9 +444,17 @@ def _check_together(config: StudyConfig) -> None:
         )
     _check_metric(config)
     _check_rungs(config)
+    _check_design(config)
+    if config.facts().is_recorded:
+        check_recorded(
+            config.space,
+            config.recipe,
+            has_ranges=bool(config.own_recipe_fields),
+            has_task=config.task is not None,
+        )
     size = config.make_space().size
     # With ranges an architecture may be trained again by another recipe.
-    may_repeat = search.duplicates == "reseed" or config.recipe.ranges
+    may_repeat = search.duplicates == "reseed" or config.own_recipe_fields
     if not may_repeat and search.trials > size:
         raise ConfigError(
             f"search.trials must be at most the number of architectures in the space, got trials="

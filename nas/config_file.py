@@ -103,14 +103,15 @@ def check_resume(stored: StudyConfig, asked: StudyConfig) -> None:
     Raises:
         ResumeError: A key differs that may not.
     """
+    *names, last = (name.rpartition(".")[2] for name in RESUMABLE)
     old, new = _flat(stored.to_dict()), _flat(asked.to_dict())
     for key in sorted(old.keys() | new.keys()):
         allowed = any(key == name or key.startswith(f"{name}.") for name in RESUMABLE)
         if old.get(key) != new.get(key) and not allowed:
             raise ResumeError(
                 f"Study {stored.name!r} was started with {key}={shown(old.get(key))}, got {key}="
-                f"{shown(new.get(key))}. Only trials, workers, devices, until and wandb may differ; "
-                "choose another --name for a new study."
+                f"{shown(new.get(key))}. Only {', '.join(names)} and {last} may differ; choose "
+                "another --name for a new study."
             )
 
 

@@ -49,7 +49,12 @@ ALONE = GroupPlan(size=1, why="")
 
 
 def plan_groups(
-    config: StudyConfig, space: SearchSpace, num_workers: int, num_left: int
+    config: StudyConfig,
+    space: SearchSpace,
+    num_workers: int,
+    num_left: int,
+    *,
+    is_known: bool = False,
 ) -> GroupPlan:
     """Decide whether workers measure the size of their groups.
 
@@ -58,7 +63,10 @@ def plan_groups(
         space: Its search space.
         num_workers: Workers that share what is left.
         num_left: Trainings that are left, roughly.
+        is_known: Whether it is known beforehand what all of them are.
     """
+    if config.facts().is_recorded:
+        return GroupPlan(size=1, why="trainings are looked up in a table, none is done")
     if config.task is not None:
         return GroupPlan(size=1, why="a task of one's own is trained one candidate at a time")
     deepest = space.uniform(space.deepest, Kind.IDENTITY)
@@ -75,7 +83,9 @@ def plan_groups(
     return GroupPlan(
         size=None,
         why="",
-        specs=_networks_to_measure(space)[: _most_at_once(config, num_workers)],
+        specs=_networks_to_measure(space)[
+            : _NUM_SPECS if is_known else _most_at_once(config, num_workers)
+        ],
         recipe=recipe.model_dump(mode="json"),
     )
 

@@ -52,9 +52,14 @@ class KnownSpecs:
         if spec is not None:
             self._trained[spec_id] = spec
 
-    def learn(self, record: TrialRecord) -> None:
-        """Remember an ended trial; only a complete one has a value to tell."""
-        value = record.value if record.state is State.COMPLETE else None
+    def learn(self, record: TrialRecord, *, tells_value: bool = True) -> None:
+        """Remember an ended trial; only a complete one has a value to tell.
+
+        Args:
+            record: The trial.
+            tells_value: Whether its value is what a training by the study's recipe would tell.
+        """
+        value = record.value if tells_value and record.state is State.COMPLETE else None
         self.add(str(record.spec_id), value, record)
 
     def num_trials(self, spec_id: str) -> int:

@@ -1,18 +1,22 @@
-"""What owns a study while it trains: the search, and an export that needs fresh trainings."""
+"""What owns a study while it trains: a search, an ablation, an export that trains again."""
 
 import contextlib
+import functools
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from optuna.exceptions import StorageInternalError
 
+from nas.ablation_plan import AblateOptions, plan_ablation
 from nas.allowed_rows import check_feasible
 from nas.callbacks import make_callbacks
-from nas.config import StudyConfig
-from nas.config_file import check_resume
+from nas.config import StudyConfig, make_config
+from nas.config_file import check_resume, merge, nested
 from nas.devices import list_gpus, plan_slots
 from nas.errors import RunFolderError, StorageError
 from nas.export.request import ExportResult
@@ -21,6 +25,8 @@ from nas.journal import mend_journal
 from nas.latencies import limits_of
 from nas.open_study import OpenStudy, folder_of, open_study
 from nas.own_parts import check_own_parts
+from nas.records import to_records
+from nas.repeats_feed import not_begun
 from nas.run_folder import RunFolder
 from nas.storage import (
     check_journal_is_there,
@@ -29,7 +35,7 @@ from nas.storage import (
     storage_lock,
     without_password,
 )
-from nas.study_run import SearchOptions, StudyRun
+from nas.study_run import SearchOptions, StudyRun, make_local_pool
 from nas.wandb_settings import WandbSettings, resolve_wandb, with_stored
 
 
@@ -92,6 +98,56 @@ def export_trial(path: Path, number: int, out: Path | None = None) -> ExportResu
     check_own_parts(config)
     with _own(folder, config) as study:
         return StudyRun(study, slots, SearchOptions()).export_trial(number, out)
+
+
+def ablate(
+    path: Path,
+    options: AblateOptions,
+    *,
+    workers: int | str | None = None,
+    wandb: str | None = None,
+    stream: TextIO = sys.stdout,
+) -> RunFolder:
+    """Train finalists and anchors with their skips flipped one by one, in pairs on fresh seeds.
+
+    Args:
+        path: The run folder.
+        options: What is ablated, and on how many seeds.
+        workers: Training processes; None: as many as the study has.
+        wandb: Mode of W&B; None: the study's.
+        stream: Where price, display and result go.
+
+    Returns:
+        The run folder, whose report holds the result.
+
+    Raises:
+        UserError: What is asked for is not possible, or the folder or the storage cannot be used.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the study is intact, the same call goes on.
+    """
+    options.check()
+    folder = folder_of(path)
+    stored = folder.read_config()
+    given = {"search.workers": workers, "wandb.mode": wandb}
+    data = stored.to_dict()
+    for key, value in given.items():
+        data = data if value is None else merge(data, nested(key, value))
+    config = make_config(data)
+    own = WandbSettings() if wandb is None else WandbSettings(mode=config.wandb.mode)
+    config = config.model_copy(update={"wandb": resolve_wandb(with_stored(own, stored.wandb))})
+    slots = plan_slots(config.search.workers, config.search.devices, list_gpus())
+    check_own_parts(config)
+    with _own(folder, config) as study:
+        # Imported here: it needs NumPy and SciPy, which a wrong flag should not wait for.
+        from nas.results import Results
+
+        repeats = to_records(study.repeats.trials())
+        ranking = Results(folder, config).ranking(repeats)
+        plan = plan_ablation(study.space, config.recipe, ranking, options)
+        num_left = max(len(not_begun(plan.repeats(), repeats, config.recipe)), 1)
+        make_pool = functools.partial(make_local_pool, num_left=num_left)
+        run = StudyRun(study, slots[:num_left], SearchOptions(stream=stream), make_pool=make_pool)
+        run.ablate(plan)
+    return folder
 
 
 @contextlib.contextmanager

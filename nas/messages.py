@@ -49,6 +49,8 @@ class Work:
     """Whether the test split is measured at the end."""
     keep_weights: bool = False
     """Whether the trained weights are kept in the checkpoint store under `<key>-weights`."""
+    evidence: bool = False
+    """Whether the blocks of the trained networks are looked at."""
     supervised: list[str] = field(default_factory=list[str])
     """Keys of the candidates for which the worker waits for an Answer after each epoch."""
     pause_after: int | None = None

@@ -16,6 +16,7 @@ from nas.design_sampler import DesignSampler, as_constraints
 from nas.errors import ResumeError, TrainingError
 from nas.latencies import limits_of
 from nas.own_task import check_task, load_task
+from nas.plan_rows import PLAN_ROW
 from nas.records import METRICS, measured, result_attribute, start_attributes
 from nas.searched_recipe import PREFIX
 from nas.trials import Source
@@ -89,7 +90,7 @@ class Objective:
         self.space = (
             space
             if isinstance(space, SearchSpace)
-            else make_space(space or {}, facts.input, facts.num_classes)
+            else make_space(space or checked.space, facts.input, facts.num_classes)
         )
         self.recipe = checked.recipe
         self._limits = limits_of(checked, device)
@@ -128,7 +129,7 @@ class Objective:
             self._data = load_data(self._data_name)
         spec = self.space.suggest(trial)
         source = _source(trial, self.space.decisions(spec))
-        seed = child_seed(self._seed, "objective", trial.number)
+        seed = _seed(trial, self._seed)
         recipe = self._ask_recipe(trial, source)
         left_out = _rows_left_out(trial)
         more = {"rows_left_out": left_out} if left_out else {}
@@ -167,12 +168,15 @@ class Objective:
         self._module = {"module_class": task, "module_args": arguments}
 
     def _ask_recipe(self, trial: optuna.Trial, source: Source) -> Recipe:
-        """Ask for the recipe's values where it has ranges; design rows have the reference."""
-        ranges = self.recipe.ranges if source is Source.ADAPTIVE else {}
+        """Ask for the recipe's values where it has ranges; design rows have their rate."""
+        if source is Source.RANDOMISED:
+            rate = self.recipe.reference().lr * _lr_factor(trial)
+            planned = trial.user_attrs.get("lr") if _is_planned(trial) else None
+            return self.recipe.resolve({"lr": rate if planned is None else float(planned)})
         return self.recipe.resolve(
             {
                 name: trial.suggest_float(f"{PREFIX}{name}", found.low, found.high, log=True)
-                for name, found in ranges.items()
+                for name, found in self.recipe.ranges.items()
             }
         )
 
@@ -307,6 +311,27 @@ class _ReportToTrial:
 
 def _source(trial: optuna.Trial, answers: dict[str, Value]) -> Source:
     """Say who chose: the design only where its row was taken as it is."""
+    if _is_planned(trial):
+        is_row = trial.user_attrs.get("decisions") == answers
+        return Source.RANDOMISED if is_row else Source.ADAPTIVE
     sampler = trial.study.sampler
     is_row = isinstance(sampler, DesignSampler) and sampler.row(trial.number) == answers
     return Source.RANDOMISED if is_row else Source.ADAPTIVE
+
+
+def _lr_factor(trial: optuna.Trial) -> float:
+    """Return the rate of a row of the sampler's design, in units of the recipe's."""
+    sampler = trial.study.sampler
+    return sampler.lr_factor(trial.number) if isinstance(sampler, DesignSampler) else 1.0
+
+
+def _is_planned(trial: optuna.Trial) -> bool:
+    """Say whether `nas plan` has enqueued the trial."""
+    return PLAN_ROW in trial.user_attrs
+
+
+def _seed(trial: optuna.Trial, master: int) -> int:
+    """Return the seed that the plan has drawn, or one that follows from the trial's number."""
+    if _is_planned(trial) and isinstance(seed := trial.user_attrs.get("seed"), int):
+        return seed
+    return child_seed(master, "objective", trial.number)

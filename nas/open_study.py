@@ -9,14 +9,17 @@ from optuna.storages import BaseStorage
 
 from nas.config import REPEATS, StudyConfig
 from nas.errors import StorageError
+from nas.foreign_study import read_study
 from nas.garbage import no_collection
 from nas.given_up import read_given_up, with_rows_left_out
 from nas.own_files import hash_own_files
+from nas.own_names import OwnNames
 from nas.records import to_records
 from nas.run_folder import RunFolder
 from nas.sampling import make_pruner, make_sampler
 from nas.storage import open_storage
 from nas.study_store import StudyStore
+from nas.table_problems import ReadRows
 from nas.trials import TrialRecord
 from search_spaces.space import SearchSpace
 
@@ -72,6 +75,36 @@ def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord
     Raises:
         StorageError: The storage has no such study, or it has several objectives.
     """
+    study_id, direction = _find(storage, study_name)
+    with no_collection():
+        trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
+    return with_rows_left_out(trials, read_given_up(storage, study_id)), direction
+
+
+def read_any_study(
+    storage: BaseStorage, study_name: str, names: OwnNames | None = None
+) -> tuple[ReadRows, str]:
+    """Read a study that anybody may have made, and its direction, without writing anything.
+
+    Args:
+        storage: Any Optuna storage.
+        study_name: The study.
+        names: What parameters and kinds are called there.
+
+    Raises:
+        StorageError: The storage has no such study, or it has several objectives.
+        TableError: A name is no parameter, or a word for a kind is unknown.
+    """
+    study_id, direction = _find(storage, study_name)
+    with no_collection():
+        trials = storage.get_all_trials(study_id, deepcopy=False)
+        read = read_study(trials, names or OwnNames(), f"study {study_name!r}")
+    records = with_rows_left_out(read.records, read_given_up(storage, study_id))
+    return ReadRows(records=records, unused=read.unused), direction
+
+
+def _find(storage: BaseStorage, study_name: str) -> tuple[int, str]:
+    """Return the id and the direction of a study."""
     try:
         study_id = storage.get_study_id_from_name(study_name)
     except KeyError:
@@ -83,12 +116,10 @@ def read_trials(storage: BaseStorage, study_name: str) -> tuple[list[TrialRecord
     directions = storage.get_study_directions(study_id)
     if len(directions) != 1:
         raise StorageError(
-            f"A study with one objective is needed, got {len(directions)} in {study_name!r}."
+            f"A study with one objective is needed, got {len(directions)} in {study_name!r}. Write "
+            "its trials to a table with one of them as the column 'value': nas report --csv."
         )
-    with no_collection():
-        trials = to_records(storage.get_all_trials(study_id, deepcopy=False))
-    trials = with_rows_left_out(trials, read_given_up(storage, study_id))
-    return trials, directions[0].name.lower()
+    return study_id, directions[0].name.lower()
 
 
 def read_repeats(storage: BaseStorage, study_name: str) -> list[TrialRecord]:

@@ -26,8 +26,8 @@ Plan = Callable[[], Sequence[Repeat] | None]
 class Phases:
     """Feeds of a study in the order in which they are served.
 
-    There is always a feed for anchors and for finalists, if only with an empty plan: one that a
-    former owner had begun must end, whatever this owner was asked for.
+    There is always a feed for anchors, for finalists and for ablations, if only with an empty plan:
+    one that a former owner had begun must end, whatever this owner was asked for.
 
     Args:
         study: The study.
@@ -70,12 +70,14 @@ class Phases:
             top * self._settings.finalist_seeds,
         )
         rival = self._rival(final, lambda: self._winner(self._repeats.ended)) if top else []
+        ablation = self._feed(Source.PAIRED, list, 0)
         return [
             ("anchors", reference),
             ("search", self._search),
             ("anchors", others),
             ("finalists", final),
             *rival,
+            ("ablation", ablation),
         ]
 
     def of_trial(self, trial: TrialRecord) -> list[tuple[str, Feed]]:
@@ -84,6 +86,14 @@ class Phases:
         planned = plan_finalists([trial], num_seeds)
         final = self._feed(Source.FINALIST, lambda: planned, num_seeds)
         return [("finalists", final), *self._rival(final, lambda: trial)]
+
+    def of_ablation(self, planned: Sequence[Repeat]) -> list[tuple[str, Feed]]:
+        """Return the feeds of an ablation, and of other repeats that had begun."""
+        others = [(Source.ANCHOR, "anchors"), (Source.FINALIST, "finalists")]
+        return [
+            *((name, self._feed(source, list, 0)) for source, name in others),
+            ("ablation", self._feed(Source.PAIRED, lambda: planned, len(planned))),
+        ]
 
     @property
     def num_repeats(self) -> int:

@@ -20,12 +20,16 @@ _SECONDS_PER_LAYER_STEP = 2.0e-4
 _MACS_PER_SECOND = 2.0e10
 """Multiply-adds of one CPU core in small convolutions; with the two above fitted to trainings of 8,
 20 and 32 layers on digits (0.8, 1.7 and 2.5 s)."""
+_SECONDS_PER_LOOK_UP = 0.02
+"""Of a training that is in a table; most of it is the storage's."""
 _BACKWARD = 3
 """Forward and backward pass in units of the forward pass."""
 
 
 def training_seconds(spec: ArchitectureSpec, recipe: Recipe, facts: DataFacts) -> float:
     """Estimate the seconds of one training on one CPU core, by arithmetic."""
+    if facts.is_recorded:
+        return _SECONDS_PER_LOOK_UP
     steps = -(-facts.n_train // recipe.batch_size) * recipe.epochs
     macs = complexity(spec).macs * facts.n_train * recipe.epochs * _BACKWARD
     layers = steps * spec.layers * _SECONDS_PER_LAYER_STEP
@@ -178,7 +182,7 @@ def seconds_left(
     planned = {
         (Source.RANDOMISED,): price.num_randomised,
         (Source.ADAPTIVE,): 0 if has_rungs else price.num_adaptive,
-        (Source.ANCHOR, Source.FINALIST): num_repeats,
+        (Source.ANCHOR, Source.FINALIST, Source.PAIRED): num_repeats,
     }
     left = _adaptive_seconds_left(price, counted, seconds_paused) if has_rungs else 0.0
     for sources, number in planned.items():

@@ -35,6 +35,7 @@ _FOREIGN = {
     "lr": int | float,
     "weight_decay": int | float,
     "reason": str,
+    "rows_left_out": int,
 }
 """What is believed of a trial that was not started by us, and of which type."""
 _DECISION = re.compile(r"(?:depth|skip\d*|span\d*)\.")
@@ -96,6 +97,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         name=attributes.get("name"),
         of_trial=attributes.get("of_trial"),
         replicate=attributes.get("replicate", 0),
+        base=attributes.get("base"),
+        flip=attributes.get("flip"),
         reason=result.get("reason") or attributes.get("reason"),
         message=result.get("message"),
         paused_after=paused_after(trial),
@@ -107,6 +110,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         params=attributes.get("params"),
         macs=attributes.get("macs"),
         gradient_norms=tuple(result.get("gradient_norms", ())),
+        evidence={name: tuple(own) for name, own in (result.get("evidence") or {}).items()},
         ended_utc=_utc(trial.datetime_complete),
         device=result.get("device"),
         attempts=attributes.get("attempts", 1),

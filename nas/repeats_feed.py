@@ -1,9 +1,9 @@
-"""Trainings beside the search, in the study `<name>.repeats`: anchors and finalists.
+"""Trainings beside the search, in the study `<name>.repeats`: anchors, finalists and ablations.
 
 They never count towards the search's trials and never reach its sampler.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,8 @@ from trainer.seeding import child_seed
 _OF_SKIPS = ("skips", "zero_init", "projection")
 """Fields of a spec that say nothing without skips."""
 
-Identity = tuple[str, tuple[str | None, float | None, float | None], int]
-"""Source, training and replicate."""
+Identity = tuple[str, tuple[str | None, float | None, float | None], int, str | None, str | None]
+"""Source, training, replicate, and of paired ones base and flip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,11 @@ class Repeat:
     name: str | None = None
     """Anchors: such as `plain-32`."""
     of_trial: int | None = None
-    """Finalists: number of the search trial."""
+    """Finalists, and what is ablated of them: number of the search trial."""
+    base: str | None = None
+    """Paired: name of the network that is ablated; it decides the seeds, which its flips share."""
+    flip: str | None = None
+    """Paired: what differs from the base; None for the base itself."""
     recipe: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     """Its values of the fields of which the recipe has ranges; the reference where empty."""
 
@@ -50,8 +54,8 @@ class Repeat:
 class RepeatsFeed:
     """Work that is planned as a whole: as soon as `plan` returns a list, its trainings are done.
 
-    The test split is measured for finalists and for full-identity anchors only, one of which is the
-    winner's rival: nothing else needs it, and nothing is chosen by it.
+    The test split is measured for finalists, for full-identity anchors, one of which is the winner's
+    rival, and for paired trainings: nothing else needs it, and nothing is chosen by it.
 
     Args:
         config: The study's configuration.
@@ -115,10 +119,12 @@ class RepeatsFeed:
             return None
         self._trials.submit(group)
         return Work(
-            candidates=[running.candidate(self._config.recipe.ranges) for running in group],
+            candidates=[running.candidate(self._config.own_recipe_fields) for running in group],
             recipe=self._config.recipe.reference().model_dump(mode="json"),
             test=self._is_tested(group[0].spec),
             keep_weights=self._source is Source.FINALIST,
+            # What blocks do is told of one network alone, with a skip at every block.
+            evidence=self._source is Source.ANCHOR and group[0].spec.is_full_identity,
         )
 
     def epoch(self, key: str, metrics: EpochMetrics) -> Verdict:
@@ -135,7 +141,8 @@ class RepeatsFeed:
         self._trials.lost(keys, message)
 
     def _is_tested(self, spec: ArchitectureSpec) -> bool:
-        return self._source is Source.FINALIST or spec.is_full_identity
+        is_always = self._source in (Source.FINALIST, Source.PAIRED)
+        return is_always or spec.is_full_identity
 
     def _group_key(self, spec: ArchitectureSpec) -> Hashable | None:
         """Return what trainings that are done together have in common; None: alone."""
@@ -153,15 +160,8 @@ class RepeatsFeed:
         planned = self._plan()
         if planned is None:
             return
-        begun = {_identity(record) for record in self._trials.ended}
-        begun |= {_identity(r.record) for r in self._trials.begun}
-        self._left = [repeat for repeat in planned if self._planned_identity(repeat) not in begun]
-
-    def _planned_identity(self, repeat: Repeat) -> Identity:
-        """Return what makes a training one of its kind, so that it is not done twice."""
-        recipe = self._config.recipe.resolve(repeat.recipe)
-        training = (repeat.spec.spec_id, recipe.lr, recipe.weight_decay)
-        return (repeat.source.value, training, repeat.replicate)
+        begun = [*self._trials.ended, *(running.record for running in self._trials.begun)]
+        self._left = not_begun(planned, begun, self._config.recipe)
 
     def _begin(self, repeat: Repeat) -> Running:
         try:
@@ -175,8 +175,8 @@ class RepeatsFeed:
 
     def _attributes(self, repeat: Repeat, decisions: Mapping[str, Any]) -> dict[str, Any]:
         # Named by the source: a finalist and an anchor of the same network are compared, and two
-        # equal trainings would count as independent ones.
-        name = f"{repeat.source.value} {repeat.spec.spec_id}"
+        # equal trainings would count as independent ones. Pairs share the seed of their base.
+        name = f"{repeat.source.value} {repeat.base or repeat.spec.spec_id}"
         seed = child_seed(self._config.search.seed, name, repeat.replicate)
         recipe = self._config.recipe.resolve(repeat.recipe)
         more: dict[str, Any] = {
@@ -189,7 +189,22 @@ class RepeatsFeed:
             more["name"] = repeat.name
         if repeat.of_trial is not None:
             more["of_trial"] = repeat.of_trial
+        more |= {k: v for k, v in (("base", repeat.base), ("flip", repeat.flip)) if v is not None}
         return start_attributes(repeat.spec, repeat.source, seed, recipe.lr, **more)
+
+
+def not_begun(
+    planned: Sequence[Repeat], begun: Iterable[TrialRecord], recipe: SearchedRecipe
+) -> list[Repeat]:
+    """Return the planned trainings that are not among those that have begun or ended.
+
+    Args:
+        planned: What is to be trained.
+        begun: Repeats of the study.
+        recipe: Its recipe.
+    """
+    known = {_identity(record) for record in begun}
+    return [repeat for repeat in planned if _planned_identity(repeat, recipe) not in known]
 
 
 def anchor_name(kind: Kind, spec: ArchitectureSpec) -> str:
@@ -242,8 +257,8 @@ def plan_equal_depth(
         space: The search space.
         winner: The winner.
         num_seeds: How many trainings.
-        recipe: The study's recipe; needed where it has ranges.
-        values: The winner's values of these.
+        recipe: The study's recipe; needed where trials have values of their own.
+        values: The winner's values.
     """
     usual = space.uniform(winner.depths, Kind.IDENTITY)
     fields = winner.to_dict()
@@ -254,12 +269,14 @@ def plan_equal_depth(
     if winner.depths not in space.anchor_depths:
         name += f" ({'-'.join(map(str, winner.depths))})"
     name += _differences(spec, usual)
+    reference = recipe.reference() if recipe else None
     own = {
-        name: value for name, value in (values or {}).items() if recipe and name in recipe.ranges
+        key: value
+        for key, value in (values or {}).items()
+        if reference is not None and value not in (None, getattr(reference, key))
     }
-    if recipe and recipe.resolve(own) != recipe.reference():
-        # A name of its own: the anchors of this depth are trained by the reference.
-        name += "".join(f" {key}={value:.3g}" for key, value in own.items() if value is not None)
+    # A name of its own: the anchors of this depth are trained by the reference.
+    name += "".join(f" {key}={value:.3g}" for key, value in own.items())
     return [
         Repeat(spec=spec, source=Source.ANCHOR, replicate=replicate, name=name, recipe=own)
         for replicate in range(num_seeds)
@@ -277,8 +294,15 @@ def _differences(spec: ArchitectureSpec, usual: ArchitectureSpec) -> str:
     return f"{block}{others} width={spec.stem_width}"
 
 
+def _planned_identity(repeat: Repeat, recipe: SearchedRecipe) -> Identity:
+    """Return what makes a training one of its kind, so that it is not done twice."""
+    values = recipe.resolve(repeat.recipe)
+    training = (repeat.spec.spec_id, values.lr, values.weight_decay)
+    return (repeat.source.value, training, repeat.replicate, repeat.base, repeat.flip)
+
+
 def _identity(record: TrialRecord) -> Identity:
-    return (record.source.value, record.training, record.replicate)
+    return (record.source.value, record.training, record.replicate, record.base, record.flip)
 
 
 def _decisions(spec: ArchitectureSpec) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from nas.design_plan import DesignPlan
 from nas.errors import RunFolderError
 from nas.records import METRICS
 from nas.report import NextStep, ReportData, headline, render_report, skip_map_svg
+from nas.rows_to_add import RowsToAdd, remove_rows_to_add, rows_to_add
 from nas.run_folder import write_whole
 from nas.space_kinds import kinds_of
 from nas.tables import context_from_rows, write_trials_csv
 from nas.trials import State, TrialRecord
 from search_spaces.space import SearchSpace
 from trainer.data import DataFacts
+
+CLAIMS = "claims"
+"""Folder of `nas claims` in a run folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class WrittenReport:
     benefit: Mapping[str, Any]
     """Content of `skip_benefit.json`."""
     headline: str
+    rows_to_add: RowsToAdd | None = None
+    """Design rows that would let the data answer more, where no command trains them."""
 
 
 def study_context(
@@ -89,6 +95,7 @@ def study_context(
         space_size=space.size,
         limits=config.constraints.limits,
         sesoi=config.search.sesoi,
+        claims=read_claims(folder),
     )
 
 
@@ -128,7 +135,8 @@ def write_report(folder: Path, inputs: ReportInputs) -> WrittenReport:
     Raises:
         RunFolderError: The folder cannot be written.
     """
-    benefit = skip_benefit(inputs.trials, inputs.repeats, inputs.context)
+    benefit = estimate(inputs)
+    rows = rows_to_add(inputs.trials, benefit, inputs.context, folder)
     data = ReportData(
         study=inputs.study,
         benefit=benefit,
@@ -140,15 +148,58 @@ def write_report(folder: Path, inputs: ReportInputs) -> WrittenReport:
         seconds=inputs.seconds,
         versions=inputs.versions,
         next_steps=next_steps(benefit, inputs),
+        rows_to_add=rows.to_dict() if rows else None,
+        run=inputs.context.run_folder,
+        claims_page=_claims_page(folder),
     )
     try:
         _write_files(folder, data)
+        if rows:
+            rows.write(folder)
+        else:
+            remove_rows_to_add(folder)
     except OSError as error:
         raise RunFolderError(
             f"{folder}: the report's folder must be writable, got {error}. Give another one with "
             "--out DIR."
         ) from error
-    return WrittenReport(folder=folder, benefit=benefit, headline=headline(benefit))
+    return WrittenReport(
+        folder=folder, benefit=benefit, headline=headline(benefit), rows_to_add=rows
+    )
+
+
+def estimate(inputs: ReportInputs) -> dict[str, Any]:
+    """Return the content of `skip_benefit.json`: the map, and beside it what others say of it.
+
+    Importances are those of Optuna's evaluators, as associations; on data whose networks are all
+    recorded the truth stands beside the estimates.
+    """
+    # Both take time to import, which commands that write no report need not spend.
+    from nas.importances import importances
+    from nas.known_truth import known_truth
+
+    context = inputs.context
+    found = importances(inputs.trials, context.direction)
+    benefit = skip_benefit(inputs.trials, inputs.repeats, replace(context, importances=found))
+    truth = known_truth(benefit)
+    return benefit if truth is None else {**benefit, "truth": truth}
+
+
+def read_claims(folder: Path | None) -> list[dict[str, Any]]:
+    """Return what `nas claims` found in a run folder; nothing where it has not ended."""
+    if folder is None:
+        return []
+    try:
+        found = json.loads((folder / CLAIMS / "claims.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _claims_page(report: Path) -> str | None:
+    """Return the path of the page of claims beside a report in its run folder."""
+    page = report.parent / CLAIMS / "claims.html"
+    return f"../{CLAIMS}/{page.name}" if page.is_file() else None
 
 
 def _write_files(folder: Path, data: ReportData) -> None:

@@ -148,6 +148,11 @@ class Results:
         Args:
             spec: The network; None: small ones of the space, one for each of the user's blocks.
         """
+        if self.config.facts().is_recorded:
+            return (
+                f"trainings of data={self.config.data!r} are looked up in a table, which holds no "
+                "weights. Search with data=digits for a network to use."
+            )
         task = self.config.task
         usual = spec or self.space.uniform(self.space.anchor_depths[0], Kind.IDENTITY)
         problem = task and export_problem(task.class_path, task.init_args, usual)

@@ -21,7 +21,8 @@ from nas.wandb_settings import with_stored
 from search_spaces.errors import UserError, did_you_mean
 
 _MIN_FREE_BYTES = 64 * 2**20
-_FIRST_FILES = ("owner.lock", "journal.log", "journal.log.lock")
+_FIRST_FILES = ("owner.lock", "journal.log", "journal.log.lock", "claims")
+"""What may be there before a study; `nas claims` needs none."""
 _PACKAGES = (
     "torch",
     "pytorch-lightning",
@@ -77,6 +78,10 @@ class RunFolder:
                 f"{self.config} must have format: {FORMAT}, got format: {found!r}. It was made by "
                 "another version of the toolkit; choose another --name."
             )
+        search = data.get("search")
+        if isinstance(search, dict):
+            # A study that was begun before there were others goes on with its rows.
+            search.setdefault("design", "random")
         try:
             return make_config(data)
         except UserError as error:

@@ -75,7 +75,8 @@ class SearchFeed:
         self._study = _SearchStudy(trials.store.name, trials.store.storage, self.stop)
         self._limits = limits or Limits(config.constraints)
         self._mirror = SamplerMirror(space, config.search, config.recipe, self._limits)
-        self._design = AllowedRows(DesignQueue(space, config.search, design), self._limits)
+        queue = DesignQueue(space, config.search, design, config.design)
+        self._design = AllowedRows(queue, self._limits)
         self._known = KnownSpecs(space, self._limits)
         self._proposals = Proposals(
             config, space, self._mirror, self._known, self._limits, lambda: self._design.planned
@@ -94,7 +95,7 @@ class SearchFeed:
             self._learn(frozen)
         for record in trials.ended:
             if record.spec_id is not None:
-                self._known.learn(record)
+                self._known.learn(record, tells_value=self._is_comparable(record.lr))
         for running in trials.retries:
             self._ask_again(running)
         given_up = read_given_up(trials.store.storage, trials.store.study_id)
@@ -197,10 +198,10 @@ class SearchFeed:
             self._end_paused()
             return None
         self._trials.submit(group)
-        ranges = self._config.recipe.ranges
+        own = self._config.own_recipe_fields
         has_pruner = self._config.search.pruner is not None
         return Work(
-            candidates=[running.candidate(ranges) for running in group],
+            candidates=[running.candidate(own) for running in group],
             recipe=self._config.recipe.reference().model_dump(mode="json"),
             supervised=[r.key for r in group if has_pruner and r.key in self._asks],
             pause_after=self._promotions.pause_after(group[0]),
@@ -286,9 +287,9 @@ class SearchFeed:
         if ask is not None:
             self._mirror.tell(ask, frozen.state, record.value)
         elif record.state is State.COMPLETE or not self._promotions.has_told(key):
-            self._mirror.absorb(frozen)
+            self._absorb(frozen)
         self._promotions.leave(key)
-        self._known.learn(record)
+        self._known.learn(record, tells_value=self._is_comparable(record.lr))
         for callback in self._callbacks:
             callback(self._study, frozen)
         self._count_failures(record)
@@ -414,13 +415,16 @@ class SearchFeed:
     def _draft_row(self) -> Draft:
         spec, row, left_out = self._design.next()
         more = {"rows_left_out": left_out} if left_out else {}
+        rate = self._config.recipe.reference().lr * self._design.lr_factor(row)
         params, distributions = parameters_of(self._space, spec)
         return Draft(
             number=self._next_number,
             spec=spec,
             params=params,
             distributions=distributions,
-            attributes=self._attributes(spec, Source.RANDOMISED, {}, design_row=row, **more),
+            attributes=self._attributes(
+                spec, Source.RANDOMISED, {"lr": rate}, design_row=row, **more
+            ),
             excess=self._limits.excess(spec),
         )
 
@@ -467,7 +471,17 @@ class SearchFeed:
         self._design.learn(frozen.user_attrs.get("design_row"))
         self._promotions.learn(frozen)
         if frozen.state.is_finished():
+            self._absorb(frozen)
+
+    def _absorb(self, frozen: FrozenTrial) -> None:
+        """Tell the sampler of a trial that was chosen elsewhere."""
+        if self._is_comparable(frozen.user_attrs.get("lr")):
             self._mirror.absorb(frozen)
+
+    def _is_comparable(self, rate: float | None) -> bool:
+        """Say whether a trial was trained as the sampler's are: a design row may have another rate."""
+        recipe = self._config.recipe
+        return "lr" in recipe.ranges or rate in (None, recipe.reference().lr)
 
     def _ask_again(self, running: Running) -> None:
         """Show sampler and pruner an adaptive trial that a former owner began."""

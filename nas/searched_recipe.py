@@ -107,12 +107,12 @@ class SearchedRecipe(Recipe):
         """Return the recipe of one trial.
 
         Args:
-            values: What it has of the ranges' fields, such as `lr`; the reference stands in for
-                those that are missing or None, and fields without a range are the study's.
+            values: Its own learning rate and weight decay; the reference stands in for those that
+                are missing or None.
         """
-        own = {name: values.get(name) for name in self._ranges}
+        own = {name: values.get(name) for name in RANGEABLE}
         given = {name: value for name, value in own.items() if value is not None}
-        # Checked when it was read; values come from the ranges.
+        # Checked when it was read; values come from the ranges, or are those of a design row.
         return Recipe.model_construct(None, **(self.model_dump() | given))
 
     def values_in(self, params: Mapping[str, Any]) -> dict[str, float]:

@@ -10,6 +10,8 @@ from typing import TextIO, cast
 
 from optuna.trial import TrialState
 
+from nas.ablation_plan import AblationPlan
+from nas.ablation_text import describe_ablation, describe_rows, estimate_seconds
 from nas.callbacks import Callback
 from nas.constraints import count_refused, describe_refused
 from nas.design_file import DesignFile
@@ -26,8 +28,10 @@ from nas.messages import Ready
 from nas.open_study import OpenStudy
 from nas.owner import Owner
 from nas.phases import Phases
+from nas.plan_power import describe_search_power
 from nas.pool import WorkerPool
 from nas.price import Price, estimate_price, seconds_left
+from nas.repeats_feed import not_begun
 from nas.rungs import describe_rungs
 from nas.running import TrialsInTraining
 from nas.search_feed import SearchFeed
@@ -56,15 +60,25 @@ class SearchOptions:
 MakePool = Callable[[OpenStudy, list[Slot]], WorkerPool]
 
 
-def make_local_pool(study: OpenStudy, slots: list[Slot]) -> WorkerPool:
-    """Make workers on this host."""
+def make_local_pool(
+    study: OpenStudy, slots: list[Slot], num_left: int | None = None
+) -> WorkerPool:
+    """Make workers on this host.
+
+    Args:
+        study: The study.
+        slots: Where the workers run.
+        num_left: Trainings that are known beforehand; None: those of a search.
+    """
     folder, config = study.folder, study.config
     task = None if config.task is None else config.task.model_dump(mode="json")
-    done = study.search.trials(TrialState.COMPLETE, TrialState.PRUNED)
-    # A finished search may have repeats to train.
-    finalists = config.search.finalists * config.search.finalist_seeds
-    num_left = max(config.search.trials - len(done), min(finalists, config.search.trials))
-    groups = plan_groups(config, study.space, len(slots), num_left)
+    is_known = num_left is not None
+    if num_left is None:
+        done = study.search.trials(TrialState.COMPLETE, TrialState.PRUNED)
+        # A finished search may have repeats to train.
+        finalists = config.search.finalists * config.search.finalist_seeds
+        num_left = max(config.search.trials - len(done), min(finalists, config.search.trials))
+    groups = plan_groups(config, study.space, len(slots), num_left, is_known=is_known)
     return LocalPool(slots, config.data, folder.checkpoints, folder.logs, task, groups)
 
 
@@ -221,6 +235,39 @@ class StudyRun:
             self._results.drop_spare_weights()
             return result
 
+    def ablate(self, plan: AblationPlan) -> None:
+        """Train a network and its flips in pairs, write the report again and say what it found.
+
+        What a former call has trained is not trained again.
+        """
+        # Imported here: it needs NumPy and SciPy, which a wrong flag should not wait for.
+        from nas.benefit.paired import confirm_rows
+
+        with self._owned():
+            config, planned = self._study.config, plan.repeats()
+            begun = [*self._repeats.ended, *(r.record for r in self._repeats.begun)]
+            left = not_begun(planned, begun, config.recipe)
+            ended = [*self._search.trials.ended, *self._repeats.ended]
+            seconds = estimate_seconds(left, config, ended, len(self._slots))
+            self._print(f"study    {config.name} in {self._study.folder.path}")
+            for line in describe_ablation(plan, left, seconds, config.recipe.epochs):
+                self._print(line)
+            self._learn()
+            self._price = replace(self._price, num_randomised=0, num_adaptive=0)
+            self._train(self._phases.of_ablation(planned))
+            self._results.load(self._search.ended, self._repeats.ended)
+            self._timing.write(len(self._slots))
+            self._board.write()
+            with self._timing.measure("report"):
+                report = self._results.write_report()
+            with self._timing.measure("wandb.summary"):
+                self._wandb.summary(self._results)
+            names = {base.name for base in plan.bases}
+            rows = confirm_rows(self._results.repeats, self._results.context)
+            shown = [row for row in rows if row["base"] in names]
+            self._print(describe_rows(shown, config.search.metric))
+            self._print(f"\nreport   {report.folder / 'report.html'}")
+
     @contextlib.contextmanager
     def _owned(self) -> Iterator[None]:
         """Close what was opened, and keep the board until nothing more is done."""
@@ -346,6 +393,8 @@ class StudyRun:
         self._print(f"price    {lines[0]}")
         for line in lines[1:]:
             self._print(f"         {line}")
+        for line in self._describe_power():
+            self._print(line)
         problem = self._results.export_problem() if self._options.with_export else None
         if problem is not None:
             # Said now, since it is too late at the end.
@@ -357,6 +406,13 @@ class StudyRun:
                 + (f"{len(trials.paused)} are paused, " if trials.paused else "")
                 + f"{max(left, 0)} to go"
             )
+
+    def _describe_power(self) -> list[str]:
+        """Say what the design can see, where there are rows of it to come."""
+        if not (self._study.config.search.design_share and self._search.has_design):
+            return []
+        study, ended = self._study, self._search.ended
+        return describe_search_power(study.config, study.space, ended, len(self._slots))
 
     def _describe_missing_design(self) -> str:
         """Say where the constraints leave nothing of the design, before anything is trained."""

@@ -1,12 +1,28 @@
 """The columns of a table of trials, and what is wrong with a header."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nas.errors import TableError
 
 REQUIRED = ("trial", "state", "source", "value")
 """Columns that every table has."""
+INTEGERS = (
+    "seed",
+    "of_trial",
+    "replicate",
+    "params",
+    "macs",
+    "epochs_done",
+    "rows_left_out",
+)
+COUNTS = ("replicate", "epochs_done", "rows_left_out")
+"""Integers that are 0 where they are empty."""
+NUMBERS = ("lr", "weight_decay", "seconds")
+WORDS = ("name", "base", "flip", "reason", "spec_id")
+METRICS = ("val_log_loss", "val_accuracy", "train_loss", "test_log_loss", "test_accuracy")
+KNOWN = (*REQUIRED, *INTEGERS, *NUMBERS, *WORDS, *METRICS, "layers")
+"""Columns that are read, beside decisions and metrics of the user's."""
 WHOLE_NETWORK = ("width", "block")
 """Decisions about the network as a whole, a number and a word."""
 DECISION = re.compile(
@@ -14,21 +30,30 @@ DECISION = re.compile(
 )
 """Names of the columns that hold decisions."""
 _LOOKS_LIKE_DECISION = re.compile(r"^(?:depth|(?:skip|span)\d*)\.")
+_MOST_SHOWN = 12
+_RENAME = "Where it has another name, say so with --names."
+_REMEDIES = {
+    "source": "Where all rows are of one source, say so with --source: randomised only if their kinds "
+    "were drawn by lot, whatever did well before.",
+}
 
 
-def check_columns(path: str, columns: Sequence[str]) -> None:
+def check_columns(path: str, columns: Sequence[str], optional: Iterable[str] = ()) -> None:
     """Check a header.
 
+    Args:
+        path: The table, for messages.
+        columns: Its columns.
+        optional: Required ones that may be missing all the same.
+
     Raises:
-        TableError: A column is missing, twice there or misspelt, or the cells are not separated
-            by commas.
+        TableError: A column is missing, twice there or misspelt.
     """
     if not columns:
         raise TableError(
             f"{path}: must hold a header and trials, got an empty file. Columns: "
             f"{', '.join(REQUIRED)}, and one per decision such as skip.stage1.block1."
         )
-    _check_separator(path, columns)
     for name in columns:
         if name and columns.count(name) > 1:
             raise TableError(
@@ -40,22 +65,20 @@ def check_columns(path: str, columns: Sequence[str]) -> None:
                 f"(from 1), got column {name!r}. Rename it."
             )
     for name in REQUIRED:
-        if name not in columns:
+        if name not in columns and name not in optional:
             raise TableError(
-                f"{path}, line 1: column {name!r} must be there, got {', '.join(columns)}. Add "
-                f"it; needed are {', '.join(REQUIRED)}."
+                f"{path}, line 1: column {name!r} must be there, got {shown(columns)}. Add it; "
+                f"needed are {', '.join(REQUIRED)}. {_REMEDIES.get(name, _RENAME)}"
             )
     if not any(name.startswith("skip.") for name in columns):
         raise TableError(
             f"{path}, line 1: at least one decision about a skip must be there, got "
-            f"{', '.join(columns)}. Add columns such as skip.stage1.block1."
+            f"{shown(columns)}. Add columns such as skip.stage1.block1. {_RENAME}"
         )
 
 
-def _check_separator(path: str, columns: Sequence[str]) -> None:
-    for mark, words in ((";", "';'"), ("\t", "tabs")):
-        if len(columns) == 1 and mark in columns[0]:
-            raise TableError(
-                f"{path}, line 1: commas are needed between columns, got columns separated by "
-                f"{words}. Save it again as comma-separated CSV."
-            )
+def shown(columns: Sequence[str]) -> str:
+    """List names; of many the first."""
+    left = len(columns) - _MOST_SHOWN
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(columns[:_MOST_SHOWN]) + more

@@ -5,25 +5,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from nas.errors import TableError
-from nas.table_columns import DECISION
+from nas.table_columns import COUNTS, DECISION, INTEGERS, METRICS, NUMBERS, WORDS
+from nas.table_problems import RowError
 from nas.trials import Source, State, TrialRecord
 from search_spaces.errors import SpecError, did_you_mean
 from search_spaces.places import Kind
 from search_spaces.space import Value
 
 _STATES = (State.COMPLETE, State.PRUNED, State.FAILED)
-_METRICS = ("val_log_loss", "val_accuracy", "train_loss", "test_log_loss", "test_accuracy")
+_SPELLINGS = {"fail": State.FAILED.value}
+"""Optuna's word, as its own tables of trials have it."""
 _OWN_METRIC = re.compile(r"(?:val|test)_[A-Za-z0-9_]+")
-_INTEGERS = ("seed", "of_trial", "params", "macs", "epochs_done", "rows_left_out")
-_COUNTS = ("epochs_done", "rows_left_out")
-_NUMBERS = ("lr", "weight_decay", "seconds")
-_WORDS = ("name", "reason", "spec_id")
 _LARGEST = 1e50
 """Values beyond it overflow when variances are compared."""
-_IS_KIND = re.compile(r"^skip\d*\.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +44,16 @@ class Line:
         cells: Text by column.
 
     Raises:
-        TableError: There are more cells than columns.
+        RowError: There are more cells than columns.
     """
 
     def __init__(self, where: str, cells: Mapping[str | None, Any]) -> None:
         self.where = where
         if None in cells:
-            raise TableError(
+            raise RowError(
                 f"{where}: must have as many cells as the header, got {len(cells[None])} more. "
-                "Quote cells that hold a comma."
+                "Quote cells that hold a comma.",
+                "cells",
             )
         self.cells = {str(name): (text or "").strip() for name, text in cells.items()}
 
@@ -63,23 +61,25 @@ class Line:
         """Return the trial.
 
         Raises:
-            TableError: A cell is missing or wrong.
+            RowError: A cell is missing or wrong.
         """
         number = self._integer("trial")
         if number is None:
             raise self._wrong("trial", "must be an integer >= 0", "Number the trials.")
-        state = State(self._word("state", [state.value for state in _STATES]))
+        state = State(self._state())
         source = Source(self._word("source", [source.value for source in Source]))
         value = self._number("value")
         if state is State.COMPLETE and value is None:
             raise self._wrong(
-                "value", "must be a finite number where state=complete", "Fill it in."
+                "value",
+                "must be a finite number where state=complete",
+                "Fill it in; a training without a result is state=failed.",
             )
-        metrics = {name: self._number(name) for name in _METRICS}
-        fields: dict[str, Any] = {name: self._integer(name) for name in _INTEGERS}
-        fields |= {name: self._number(name) for name in _NUMBERS}
-        fields |= {name: self.cells.get(name) or None for name in _WORDS}
-        fields |= {name: fields[name] or 0 for name in _COUNTS}
+        metrics = {name: self._number(name) for name in METRICS}
+        fields: dict[str, Any] = {name: self._integer(name) for name in INTEGERS}
+        fields |= {name: self._number(name) for name in NUMBERS}
+        fields |= {name: self.cells.get(name) or None for name in WORDS}
+        fields |= {name: fields[name] or 0 for name in COUNTS}
         return TableTrial(
             number=number,
             state=state,
@@ -96,15 +96,16 @@ class Line:
         """Return what a task of the user's measured; cells that are no numbers mean nothing."""
         found: dict[str, float] = {}
         for name, text in self.cells.items():
-            if _OWN_METRIC.fullmatch(name) and name not in _METRICS:
+            if text and _is_own_metric(name):
                 with contextlib.suppress(ValueError):
                     found[name] = float(text)
         return {name: value for name, value in found.items() if abs(value) <= _LARGEST}
 
-    def _wrong(self, column: str, rule: str, remedy: str) -> TableError:
-        return TableError(
+    def _wrong(self, column: str, rule: str, remedy: str) -> RowError:
+        return RowError(
             f"{self.where}: column {column!r} {rule}, got {column}="
-            f"{self.cells.get(column, '')!r}. {remedy}"
+            f"{self.cells.get(column, '')!r}. {remedy}",
+            f"{column} {rule}",
         )
 
     def _word(self, column: str, known: Sequence[str]) -> str:
@@ -112,6 +113,11 @@ class Line:
         if word not in known:
             raise self._wrong(column, "must be a known word", did_you_mean(word, known))
         return word
+
+    def _state(self) -> str:
+        word = self.cells["state"].lower()
+        self.cells["state"] = _SPELLINGS.get(word, word)
+        return self._word("state", [state.value for state in _STATES])
 
     def _number(self, column: str) -> float | None:
         text = self.cells.get(column, "")
@@ -146,15 +152,17 @@ class Line:
     def _decisions(self) -> dict[str, Value]:
         decisions: dict[str, Value] = {}
         for name, text in self.cells.items():
-            if not DECISION.match(name) or not text:
+            if not text or not _is_decision(name):
                 continue
             if name == "block":
                 decisions[name] = text
-            elif _IS_KIND.match(name):
+            elif name.startswith("skip"):
                 try:
                     decisions[name] = Kind.parse(text).value
                 except SpecError as error:
-                    raise TableError(f"{self.where}: column {name!r}: {error}") from None
+                    raise RowError(
+                        f"{self.where}: column {name!r}: {error}{_words_hint(text)}", "kind"
+                    ) from None
             else:
                 number = self._integer(name)
                 if not number:
@@ -163,3 +171,18 @@ class Line:
                     )
                 decisions[name] = number
         return decisions
+
+
+@cache
+def _is_decision(name: str) -> bool:
+    return DECISION.match(name) is not None
+
+
+@cache
+def _is_own_metric(name: str) -> bool:
+    return _OWN_METRIC.fullmatch(name) is not None and name not in METRICS
+
+
+def _words_hint(text: str) -> str:
+    """Words of the user's for kinds have to be explained."""
+    return f" Say with --names what it means: kinds: {{{text}: identity}}."

@@ -1,6 +1,5 @@
 """Tables of trials: read from CSV or from rows in memory, with what else the map must know."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,30 @@ from typing import Any
 from nas.benefit.context import BenefitContext, Direction
 from nas.benefit.sample import kinds_of
 from nas.errors import TableError
+from nas.own_names import OwnNames, renamed
+from nas.table_cells import Cells, cells_of_rows, read_cells
 from nas.table_checks import check_together
-from nas.table_columns import check_columns
+from nas.table_columns import DECISION, check_columns
 from nas.table_lines import Line
+from nas.table_problems import Problems, ReadRows, RowError, unused_rows
 from nas.table_writing import write_trials_csv
-from nas.trials import Source, TrialRecord
+from nas.trials import Source, State, TrialRecord
+from nas.wandb_table import from_wandb, is_wandb_table
 from search_spaces.places import Kind
 
 __all__ = [
     "context_from_rows",
+    "read_rows",
+    "read_table",
     "read_trials_csv",
     "records_from_rows",
     "split_repeats",
     "write_trials_csv",
 ]
+
+
+_ENQUEUED = "system_attrs_fixed_params"
+"""Column of Optuna's own tables: parameters that somebody fixed."""
 
 
 def read_trials_csv(path: Path) -> list[TrialRecord]:
@@ -37,22 +46,7 @@ def read_trials_csv(path: Path) -> list[TrialRecord]:
     Raises:
         TableError: A column or a value is missing or wrong; the message names the line.
     """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            lines = [(reader.line_num, line) for line in reader]
-    except FileNotFoundError:
-        raise TableError(f"The table of trials must exist, got {str(path)!r}.") from None
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path}: must be readable CSV in UTF-8, got {error}. Save it again as CSV UTF-8."
-        ) from error
-    except (OSError, csv.Error) as error:
-        raise TableError(f"{path}: must be readable CSV in UTF-8, got {error}.") from error
-    return _records(str(path), columns, lines)
+    return read_table(path).records
 
 
 def records_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[TrialRecord]:
@@ -63,31 +57,113 @@ def records_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[TrialRecord]:
     Raises:
         TableError: A column or a value is missing or wrong; the message names the row.
     """
-    listed = [dict(row) for row in rows]
-    columns = list(dict.fromkeys(name for row in listed for name in row))
-    lines = [
-        (number, {name: _cell(row.get(name)) for name in columns})
-        for number, row in enumerate(listed, start=1)
-    ]
-    return _records("table", columns, lines)
+    return read_rows(rows).records
 
 
-def _cell(value: Any) -> str:
-    is_missing = value is None or value != value
-    return "" if is_missing else str(value)
+def read_table(path: Path, names: OwnNames | None = None) -> ReadRows:
+    """Read trials from a CSV file, under any names, or from the CSV of a W&B runs table.
+
+    Args:
+        path: The file; columns as in `read_trials_csv`, unless `names` says otherwise.
+        names: What columns and kinds are called there.
+
+    Raises:
+        TableError: A column or a value is missing or wrong; the message names all such lines.
+    """
+    return _read(read_cells(Path(path)), names or OwnNames())
+
+
+def read_rows(rows: Iterable[Mapping[str, Any]], names: OwnNames | None = None) -> ReadRows:
+    """Read trials from rows in memory, as `read_table` reads a file.
+
+    Raises:
+        TableError: A column or a value is missing or wrong; the message names all such rows.
+    """
+    return _read(cells_of_rows(rows), names or OwnNames())
+
+
+def _read(cells: Cells, names: OwnNames) -> ReadRows:
+    has_our_names = any(name.startswith("skip.") for name in cells.columns)
+    is_wandb = not has_our_names and is_wandb_table(cells)
+    if is_wandb:
+        cells = from_wandb(cells)
+    columns, ours = renamed(cells.columns, names, cells.where)
+    is_foreign = is_wandb or bool(names.columns)
+    optional = [*(["trial", "state"] if is_foreign else []), *(["source"] if names.source else [])]
+    check_columns(cells.where, columns, optional)
+    if not cells.lines:
+        raise TableError(
+            f"{cells.where}: must hold at least one trial, got only the header. Add one line per "
+            "trial."
+        )
+    lines = [(number, _ours(line, ours, names)) for number, line in cells.lines]
+    if "trial" not in columns:
+        lines = [(n, {**line, "trial": str(index)}) for index, (n, line) in enumerate(lines)]
+    return _records(cells.where, columns, lines, is_foreign=is_foreign)
+
+
+def _ours(
+    line: Mapping[str | None, Any], ours: Mapping[str, str], names: OwnNames
+) -> dict[str | None, Any]:
+    found: dict[str | None, Any] = {name: line.get(theirs) or "" for theirs, name in ours.items()}
+    if names.has_words:
+        found = {name: names.value(str(name), text) for name, text in found.items()}
+    if names.source and not found.get("source"):
+        is_enqueued = bool(line.get(_ENQUEUED))
+        found["source"] = Source.ADAPTIVE.value if is_enqueued else names.source
+    if None in line:
+        found[None] = line[None]
+    return found
 
 
 def _records(
-    where: str, columns: Sequence[str], lines: Sequence[tuple[int, Mapping[Any, Any]]]
-) -> list[TrialRecord]:
-    check_columns(where, columns)
-    if not lines:
-        raise TableError(
-            f"{where}: must hold at least one trial, got only the header. Add one line per trial."
-        )
-    records = [Line(f"{where}, line {number}", line).record() for number, line in lines]
-    check_together(where, [number for number, _ in lines], records, columns)
-    return records
+    where: str,
+    columns: Sequence[str],
+    lines: Sequence[tuple[int, Mapping[str | None, Any]]],
+    *,
+    is_foreign: bool,
+) -> ReadRows:
+    problems, numbers, records = Problems(), [], []
+    unused: list[tuple[int, str]] = []
+    skips = [name for name in columns if DECISION.match(name) and name.startswith("skip")]
+    for number, line in lines:
+        cells, reason = _with_state(line)
+        if is_foreign and not any(cells.get(name) for name in skips):
+            reason = "no decision about a skip, as in runs that are no trials"
+        if reason is not None:
+            unused.append((number, reason))
+            continue
+        try:
+            records.append(Line(f"{where}, line {number}", cells).record())
+            numbers.append(number)
+        except RowError as error:
+            problems.add(number, error)
+    problems.check()
+    if not records:
+        raise TableError(_nothing(where, unused))
+    check_together(where, numbers, records, columns)
+    return ReadRows(records=records, unused=unused_rows(unused, "line"))
+
+
+def _with_state(
+    cells: Mapping[str | None, Any],
+) -> tuple[Mapping[str | None, Any], str | None]:
+    """Return the row with its state, and why it cannot be used, if so.
+
+    Rows of a plan wait until somebody has filled in their value.
+    """
+    word, has_value = (cells.get("state") or "").lower(), bool(cells.get("value"))
+    if word in ("", State.WAITING):
+        return {**cells, "state": State.COMPLETE.value}, None if has_value else "not trained yet"
+    return cells, "not finished" if word == State.RUNNING else None
+
+
+def _nothing(where: str, unused: Sequence[tuple[int, str]]) -> str:
+    reasons = dict.fromkeys(reason for _, reason in unused)
+    return (
+        f"{where}: some row must be a trial with a result, got {len(unused)} without "
+        f"({'; '.join(reasons)}). Fill in column 'value' of those that were trained."
+    )
 
 
 def context_from_rows(

@@ -61,7 +61,12 @@ class TrialRecord:
     of_trial: int | None = None
     """Finalists: number of the search trial whose architecture is retrained."""
     replicate: int = 0
-    """Anchors and finalists: which of the repeats, from 0."""
+    """Anchors, finalists and paired rows: which of the repeats, from 0; paired rows of one `base`
+    and equal `replicate` share their seed."""
+    base: str | None = None
+    """Paired: the network that is ablated, such as `identity-32`, `plain-32` or `trial 17`."""
+    flip: str | None = None
+    """Paired: what differs from `base`, such as `stage2.block3=none`; None for the base itself."""
     reason: str | None = None
     """Why it failed: `oom`, `diverged`, `error` or `lost`; or why it was pruned."""
     paused_after: int | None = None
@@ -79,6 +84,10 @@ class TrialRecord:
     macs: int | None = None
     gradient_norms: tuple[float, ...] = ()
     """Per block at initialisation, in network order."""
+    evidence: dict[str, tuple[float | None, ...]] = field(
+        default_factory=dict[str, tuple[float | None, ...]]
+    )
+    """Full-identity anchors: per block of the trained network, see `trainer.inside`."""
     ended_utc: str | None = None
     """When it ended, ISO 8601 in UTC to the second."""
     device: str | None = None
@@ -118,6 +127,7 @@ class TrialRecord:
             **self.metrics,
             "name": self.name,
             "of_trial": self.of_trial,
+            **self._pair(),
             "reason": self.reason,
             "spec_id": self.spec_id,
             "layers": self.layers,
@@ -126,6 +136,12 @@ class TrialRecord:
             "epochs_done": self.epochs_done,
             "seconds": self.seconds,
         }
+
+    def _pair(self) -> dict[str, Any]:
+        """Return what pairs a retraining with others; nothing for trials of a search."""
+        if self.source in (Source.RANDOMISED, Source.ADAPTIVE):
+            return {}
+        return {"replicate": self.replicate, "base": self.base, "flip": self.flip}
 
 
 def trial_key(prefix: str, number: int) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from nas.messages import Answer, EpochDone, Ready, Setup, Work, WorkDone, decode, encode
 from trainer.checkpoints import FolderCheckpoints
+from trainer.data import data_facts
 from trainer.measurement import EpochMetrics
 from trainer.progress import Verdict
 
@@ -69,6 +70,18 @@ def main(descriptor: int) -> None:
     # From now on, so that a worker whose owner dies does not even finish its imports.
     threading.Thread(target=_listen, args=(connection, works, answers), daemon=True).start()
 
+    serve = _serve_lookups if data_facts(setup.data).is_recorded else _serve_trainings
+    serve(setup, connection, works, OwnerProgress(connection, answers), started)
+
+
+def _serve_trainings(
+    setup: Setup,
+    connection: Connection,
+    works: "queue.Queue[Work]",
+    progress: OwnerProgress,
+    started: float,
+) -> None:
+    """Train what comes, without end."""
     # Imported after the thread count is known and paths are set; these take seconds.
     import torch
 
@@ -83,9 +96,7 @@ def main(descriptor: int) -> None:
     task = setup.task
     module_class = load_task(task["class_path"]) if task else CandidateModule
     checkpoints = FolderCheckpoints(Path(setup.checkpoint_folder))
-    progress = OwnerProgress(connection, answers)
-    ready = Ready(pid=os.getpid(), device=setup.device, setup_seconds=time.monotonic() - started)
-    connection.send_bytes(encode(_with_group_size(ready, setup, data)))
+    connection.send_bytes(encode(_with_group_size(_ready(setup, started), setup, data)))
     while True:
         work = works.get()
         progress.supervised = frozenset(work.supervised)
@@ -98,6 +109,7 @@ def main(descriptor: int) -> None:
             device=setup.device,
             test=work.test,
             keep_weights=work.keep_weights,
+            evidence=work.evidence,
             module_class=module_class,
             module_args=task["init_args"] if task else None,
             pause_after=work.pause_after,
@@ -106,6 +118,39 @@ def main(descriptor: int) -> None:
                 encode(WorkDone(outcomes=list(outcomes)))
             ),
         )
+
+
+def _serve_lookups(
+    setup: Setup,
+    connection: Connection,
+    works: "queue.Queue[Work]",
+    progress: OwnerProgress,
+    started: float,
+) -> None:
+    """Look up what comes, without end and without torch."""
+    from trainer.recipe import Recipe
+    from trainer.recorded.lookup import look_up
+
+    checkpoints = FolderCheckpoints(Path(setup.checkpoint_folder))
+    ready = replace(_ready(setup, started), group_size=setup.group_size or 1)
+    connection.send_bytes(encode(ready))
+    while True:
+        work = works.get()
+        progress.supervised = frozenset(work.supervised)
+        outcomes = look_up(
+            work.candidates,
+            Recipe.model_validate(work.recipe),
+            progress,
+            checkpoints=checkpoints,
+            test=work.test,
+            pause_after=work.pause_after,
+        )
+        connection.send_bytes(encode(WorkDone(outcomes=outcomes)))
+
+
+def _ready(setup: Setup, started: float) -> Ready:
+    seconds = time.monotonic() - started
+    return Ready(pid=os.getpid(), device=setup.device, setup_seconds=seconds)
 
 
 def _with_group_size(ready: Ready, setup: Setup, data: "ImageData") -> Ready:

@@ -1,16 +1,12 @@
-"""What W&B is told about a study: ids, names, config, history and summary; imports no wandb.
+"""What W&B is told about a study: ids, names, config, history and summary; imports no wandb."""
 
-Config keys have no dots, because W&B reads those as nesting: `skip.stage2.block3` becomes
-`skip_s2_b03`, with two digits so that alphabetical order is network order.
-"""
-
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nas.spans import all_spans_of
 from nas.trials import Source, TrialRecord
+from nas.wandb_keys import to_key
 from search_spaces.backbone_fields import block_word
 from search_spaces.places import Kind, Place
 
@@ -25,9 +21,6 @@ JOB_TYPES = {
     Source.PAIRED: "ablation",
 }
 """W&B's job type by who chose the architecture."""
-
-_DECISION = re.compile(r"^([a-z_]+\d*)\.stage(\d+)(?:\.block(\d+))?$")
-_KEY = re.compile(r"^([a-z_]+\d*)_s(\d+)(?:_b(\d{2,}))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,32 +51,6 @@ class StudyInfo:
         return cls(**{**data, "deepest": tuple(data["deepest"]), "tags": tuple(data["tags"])})
 
 
-def to_key(name: str) -> str:
-    """Return W&B's key of an Optuna parameter.
-
-    >>> to_key("skip.stage2.block3"), to_key("depth.stage1"), to_key("my.choice")
-    ('skip_s2_b03', 'depth_s1', 'my__choice')
-    """
-    match = _DECISION.match(name)
-    if match is None:
-        return name.replace(".", "__")
-    block = f"_b{int(match[3]):02d}" if match[3] else ""
-    return f"{match[1]}_s{match[2]}{block}"
-
-
-def to_parameter(key: str) -> str:
-    """Return the Optuna parameter of a W&B key, the inverse of `to_key`.
-
-    >>> to_parameter("skip_s2_b03"), to_parameter("depth_s1"), to_parameter("my__choice")
-    ('skip.stage2.block3', 'depth.stage1', 'my.choice')
-    """
-    match = _KEY.match(key)
-    if match is None:
-        return key.replace("__", ".")
-    block = f".block{int(match[3])}" if match[3] else ""
-    return f"{match[1]}.stage{match[2]}{block}"
-
-
 def run_id(uid: str, number: int, *, repeat: bool = False) -> str:
     """Return the id of a trial's run; `repeat` for trials of the `.repeats` study."""
     return f"{uid}-r{number:04d}" if repeat else f"{uid}-{number:04d}"
@@ -103,9 +70,11 @@ def run_name(record: TrialRecord) -> str:
         parts.insert(0, job_type)
     if record.name:
         parts.append(record.name)
-    if record.of_trial is not None:
+    if record.base is not None:
+        parts.append(f"{record.base} {record.flip or 'as it is'}")
+    elif record.of_trial is not None:
         parts.append(f"of {record.of_trial:04d}")
-    if record.spec is not None and not record.name:
+    if record.spec is not None and not record.name and record.base is None:
         parts.append(record.spec.code)
     return " ".join(parts)
 
@@ -124,6 +93,9 @@ def trial_config(record: TrialRecord, study: StudyInfo) -> dict[str, Any]:
         "source": record.source.value,
         "anchor": record.name,
         "of_trial": record.of_trial,
+        "base": record.base,
+        "flip": record.flip,
+        "replicate": None if record.base is None else record.replicate,
         "dataset": study.dataset,
         "seed": record.seed,
         "lr": record.lr,

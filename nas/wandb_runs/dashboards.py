@@ -37,8 +37,8 @@ from nas.wandb_runs.summary import (
     answer_rows,
     study_summary,
     summary_id,
+    summary_tables,
     table,
-    trial_rows,
 )
 from nas.wandb_settings import Mode, WandbSettings
 
@@ -215,14 +215,12 @@ def _log_rows(run: "wandb.Run", rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _tables(content: StudySummary) -> dict[str, Any]:
-    trials = trial_rows((*content.trials, *content.repeats))
     tables = {}
-    for name, rows in (("effects", content.benefit.get("effects", ())), ("trials", trials)):
-        if rows:
-            columns, cells = table(rows)
-            # Typed loosely: W&B's own list types are invariant.
-            content_of: dict[str, Any] = {"columns": columns, "data": cells}
-            tables[name] = wandb.Table(**content_of, allow_mixed_types=True)
+    for name, rows in summary_tables(content).items():
+        columns, cells = table(rows)
+        # Typed loosely: W&B's own list types are invariant.
+        content_of: dict[str, Any] = {"columns": columns, "data": cells}
+        tables[name] = wandb.Table(**content_of, allow_mixed_types=True)
     return tables
 
 

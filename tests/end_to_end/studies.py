@@ -98,7 +98,7 @@ def epochs_of(run: Path) -> list[dict[str, Any]]:
 
 def key_of(event: dict[str, Any]) -> tuple[bool, int]:
     """Tell trials of the search from repeats."""
-    return (event["source"] in ("anchor", "finalist"), event["trial"])
+    return (event["source"] in ("anchor", "finalist", "paired"), event["trial"])
 
 
 def in_training(run: Path) -> dict[tuple[bool, int], int]:

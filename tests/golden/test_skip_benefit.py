@@ -46,7 +46,8 @@ def trials() -> list[TrialRecord]:
 
 def assert_same(found: Any, expected: Any, where: str = "") -> None:
     if isinstance(expected, dict):
-        assert list(found) == list(expected), where
+        # Later versions may say more; what was there keeps its place and value.
+        assert [key for key in found if key in expected] == list(expected), where
         for key, value in expected.items():
             assert_same(found[key], value, f"{where}.{key}")
     elif isinstance(expected, list):
@@ -60,7 +61,7 @@ def assert_same(found: Any, expected: Any, where: str = "") -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_the_map_of_a_study_without_long_skips_gains_two_empty_fields_alone(
+def test_the_map_of_a_study_without_long_skips_keeps_what_it_said(
     declared: bool,
 ) -> None:
     context = BenefitContext(

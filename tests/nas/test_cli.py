@@ -14,7 +14,7 @@ from search_spaces.presets import preset
 from search_spaces.spec import Kind
 from tests.nas.made_studies import add_trial, make_study
 
-COMMANDS = ("search", "status", "report", "export", "show", "doctor")
+COMMANDS = ("search", "status", "report", "plan", "export", "ablate", "show", "doctor")
 
 
 def nas(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -404,6 +404,47 @@ class TestExport:
         assert "--trial must be a complete search trial, got trial=3. Complete: " in message
 
 
+class TestAblate:
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            (("nosuch",), 1, "No run folder and no run in runs/ is named 'nosuch'"),
+            (("made", "--seeds", "1"), 2, "--seeds must be >= 2, got seeds=1."),
+            (("made", "--workers", "many"), 2, "search.workers must be 'auto' or an int"),
+            (("made", "--wandb", "onlin"), 2, "wandb.mode must be 'offline', 'online' or"),
+            (("made", "--flip", "stage1.block1"), 2, "must be a block and its new kind"),
+            (("made",), 2, "retrained finalists are needed, got none for top=1."),
+            (("made", "--top", "0", "--flip", "stage3.block1=none"), 2, "got stage3.block1. Did"),
+        ],
+    )
+    def test_what_cannot_be_ablated_is_said_before_any_training(
+        self,
+        made: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        arguments: tuple[str, ...],
+        code: int,
+        message: str,
+    ) -> None:
+        monkeypatch.chdir(made)
+        assert in_process(monkeypatch, "ablate", *arguments) == code
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("error: ")
+        assert message in shown.err
+
+    def test_interrupted_ablation_says_how_to_go_on(
+        self, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(*arguments: object, **options: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.chdir(made)
+        monkeypatch.setattr("nas.launch.ablate", interrupted)
+        assert in_process(monkeypatch, "ablate", "made", "--seeds", "7") == 130
+        assert capsys.readouterr().err.endswith("\n  nas ablate made --seeds 7\n")
+
+
 class TestDoctor:
     def test_json_is_all_that_goes_to_stdout(self, tmp_path: Path) -> None:
         done = nas("doctor", "--json", cwd=tmp_path)
@@ -455,3 +496,29 @@ def test_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
     )
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+class TestPlan:
+    def test_design_is_written_with_the_command_that_reads_it_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        config = tmp_path / "own.yaml"
+        config.write_text("space: {stages: 1, max_blocks: 2}\nsearch: {trials: 5000}\n")
+        flags = ("--set", "space.kinds=[none,identity]", "--seed", "3", "--rows", "4")
+        assert in_process(monkeypatch, "plan", str(config), *flags) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(
+            "plan     4 rows in plan.csv: networks of 6 layers, 2 blocks of none"
+        )
+        assert said.endswith("report   nas report --csv plan.csv --direction minimize\n")
+        rows = (tmp_path / "plan.csv").read_text().splitlines()[1:]
+        assert len({row.split(",", 6)[6] for row in rows}) == 4
+        assert in_process(monkeypatch, "plan", str(config)) == 2
+        assert "--to must be a new file, got 'plan.csv'" in capsys.readouterr().err
+        assert in_process(monkeypatch, "plan", "--to", "sqlite:///mine.db", "--name", "a") == 0
+        assert "72 rows enqueued in new study 'a'" in capsys.readouterr().out
+
+    def test_storage_that_cannot_be_reached_is_a_failure(self, tmp_path: Path) -> None:
+        flags = ("plan", "--to", "sqlite:////nowhere/x.db", "--name", "a")
+        assert "/nowhere/x.db" in refused(*flags, cwd=tmp_path, code=1)

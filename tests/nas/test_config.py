@@ -1,9 +1,10 @@
+import math
 from datetime import date
 from typing import Any, ClassVar
 
 import pytest
 
-from nas.config import RESUMABLE, make_config
+from nas.config import RESUMABLE, SearchConfig, make_config
 from nas.config_file import check_resume, nested
 from nas.errors import ConfigError, ResumeError
 from search_spaces.errors import UserError
@@ -174,6 +175,28 @@ def test_wrong_value_is_named_with_its_rule(key: str, value: Any, message: str) 
     assert message in wrong(key, value)
 
 
+@pytest.mark.parametrize("key", sorted(SearchConfig.model_fields))
+@pytest.mark.parametrize("value", [True, False])
+def test_truth_value_is_no_number(key: str, value: bool) -> None:
+    assert f"search.{key} must be " in wrong(f"search.{key}", value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "given"),
+    [
+        ("search.trials", True, "trials=true"),
+        ("search.group_size", True, "group_size=true"),
+        ("search.seed", False, "seed=false"),
+        ("search.lr_factors", [True, 0.5], "lr_factors=[true, 0.5]"),
+        ("search.rungs.first", True, "first=true"),
+        ("search.rungs.reduction_factor", True, "reduction_factor=true"),
+    ],
+)
+def test_truth_value_is_told_as_it_was_written(key: str, value: Any, given: str) -> None:
+    remedy = "Write the number itself, or leave the key out."
+    assert f"{key} must be a number, got {given}. {remedy}" in wrong(key, value)
+
+
 def test_key_that_is_no_text_is_unknown() -> None:
     with pytest.raises(ConfigError, match="1"):
         make_config({1: "a"})  # type: ignore[dict-item]
@@ -267,3 +290,51 @@ def test_rungs_are_part_of_what_a_study_is() -> None:
     assert "rungs" not in make_config({}).fixed()["search"]
     fixed = make_config({"search": {"rungs": {"first": 1}}}).fixed()
     assert fixed["search"]["rungs"] == {"first": 1, "reduction_factor": 2}
+
+
+class TestDesign:
+    TWO: ClassVar = {"kinds": ["none", "identity"]}
+
+    @pytest.mark.parametrize("factors", [[], [0], [-1, 1], [1, 1], [math.inf], [math.nan]])
+    def test_factors_of_the_rate_are_distinct_positive_numbers(self, factors: list[float]) -> None:
+        with pytest.raises(
+            ConfigError,
+            match=r"search\.lr_factors must be distinct numbers > 0, at least one, got "
+            r"lr_factors=\[.*\]\. Write \[1\], or \[0\.333, 1\] for two rates\.",
+        ):
+            make_config({"search": {"lr_factors": factors}})
+
+    def test_trials_may_have_a_rate_of_their_own_by_a_range_or_by_factors(self) -> None:
+        ranged = {"lr": {"low": 0.1, "high": 1.0}, "weight_decay": {"low": 1e-5, "high": 1e-4}}
+        crossed = {"lr_factors": [0.333, 1]}
+        assert make_config({}).own_recipe_fields == ()
+        assert make_config({"search": crossed}).own_recipe_fields == ("lr",)
+        both = make_config({"recipe": ranged, "search": crossed})
+        assert both.own_recipe_fields == ("lr", "weight_decay")
+
+    def test_limits_make_auto_random_and_exclude_mirrors(self) -> None:
+        limits = {"max_params": 10**6}
+        assert make_config({}).design == "auto"
+        assert make_config({"constraints": limits}).design == "random"
+        assert make_config({"search": {"design": "mirrored"}}).design == "mirrored"
+        with pytest.raises(
+            ConfigError,
+            match=r"search\.design=mirrored and constraints must not both be given, got "
+            r"constraints\.max_params: rows beyond a limit would leave others without their "
+            r"mirror\. Set search\.design=random, or leave the limit out\.",
+        ):
+            make_config({"constraints": limits, "search": {"design": "mirrored"}})
+
+    def test_a_study_is_what_its_design_comes_to(self) -> None:
+        def fixed(**changes: object) -> object:
+            return make_config(changes).fixed()["search"].get("design")
+
+        assert fixed() is None
+        assert fixed(space=self.TWO) == "mirrored"
+        assert fixed(space=self.TWO, search={"design": "mirrored"}) == "mirrored"
+        assert fixed(space=self.TWO, search={"design": "random"}) is None
+        assert fixed(space=self.TWO, search={"goal": "best"}) is None
+        assert fixed(space=self.TWO, constraints={"max_layers": 40}) is None
+        assert "lr_factors" not in make_config({}).fixed()["search"]
+        crossed = make_config({"search": {"lr_factors": [0.5, 1]}}).fixed()
+        assert crossed["search"]["lr_factors"] == [0.5, 1.0]

@@ -139,6 +139,7 @@ class TestResume:
         [
             ("search.trials", 300),
             ("search.workers", 7),
+            ("search.group_size", 4),
             ("search.devices", "cpu"),
             ("search.until", "settled"),
             ("wandb.mode", "disabled"),
@@ -176,4 +177,5 @@ class TestResume:
     def test_anything_else_is_named(self, key: str, value: Any, message: str) -> None:
         with pytest.raises(ResumeError, match=f"Study 'mine' was started {message}") as caught:
             self.asked(key, value)
-        assert "Only trials, workers, devices, until and wandb may differ" in str(caught.value)
+        names = "trials, workers, group_size, devices, until and wandb"
+        assert f"Only {names} may differ; choose another --name" in str(caught.value)

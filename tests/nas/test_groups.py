@@ -34,6 +34,13 @@ def ready(size: int, seconds: dict[int, float] | None = None, why: str = "") -> 
     )
 
 
+def test_what_is_known_beforehand_may_be_trained_in_groups_of_any_size() -> None:
+    config = make_config({"search": {"trials": 12}})
+    few = plan_groups(config, config.make_space(), 2, 400)
+    known = plan_groups(config, config.make_space(), 2, 400, is_known=True)
+    assert (len(few.specs), len(known.specs)) == (1, 16)
+
+
 def test_a_usual_study_is_measured_on_its_deepest_networks_of_every_kind() -> None:
     found = plan(200)
     assert found.size is None
@@ -131,3 +138,8 @@ def test_what_has_no_key_is_alone() -> None:
     assert take_group(waiting, 4, key) == ["x"]
     assert take_group(waiting, 4, key) == ["y"]
     assert take_group(waiting, 4, key) == ["a"]
+
+
+def test_what_is_looked_up_needs_no_groups() -> None:
+    found = plan(1000, make_config({"data": "skipbench"}))
+    assert found == GroupPlan(size=1, why="trainings are looked up in a table, none is done")

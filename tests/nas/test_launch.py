@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from optuna.exceptions import StorageInternalError
 
+from nas.ablation_plan import AblateOptions
 from nas.config import StudyConfig, make_config
 from nas.config_file import merge
 from nas.errors import ConfigError, ResumeError, RunFolderError, StorageError
-from nas.launch import explain_trouble, remove_drafts, run_search, sigterm_as_interrupt
+from nas.launch import ablate, explain_trouble, remove_drafts, run_search, sigterm_as_interrupt
 from nas.run_folder import RunFolder
 from nas.storage import folder_lock
 from nas.study_run import SearchOptions
@@ -115,6 +116,50 @@ def test_a_reader_of_the_output_that_goes_away_is_no_trouble_of_the_folder(
 ) -> None:
     with pytest.raises(BrokenPipeError), explain_trouble(RunFolder(tmp_path)):
         raise BrokenPipeError
+
+
+class TestAblate:
+    """What is refused before anything is trained; the rest is in test_study_run."""
+
+    def test_folder_without_a_study_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(RunFolderError, match=r"must hold config\.yaml"):
+            ablate(tmp_path, AblateOptions())
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"options": AblateOptions(seeds=1)}, r"--seeds must be >= 2, got seeds=1"),
+            ({"workers": 0}, r"search\.workers must be 'auto' or an int >= 1, got workers=0"),
+            ({"wandb": "onlin"}, r"wandb\.mode must be 'offline'.*onlin"),
+            (
+                {"options": AblateOptions(flips=("x",))},
+                "must be a block and its new kind, got 'x'",
+            ),
+        ],
+    )
+    def test_wrong_words_are_told_before_the_study_is_opened(
+        self, tmp_path: Path, given: dict[str, Any], message: str
+    ) -> None:
+        folder = write_study(tmp_path, tiny_config())
+        before, given = sorted(folder.path.iterdir()), dict(given)
+        with pytest.raises(ConfigError, match=message):
+            ablate(folder.path, given.pop("options", AblateOptions()), **given)
+        assert sorted(folder.path.iterdir()) == before
+
+    def test_study_without_finalists_says_what_to_do(self, tmp_path: Path) -> None:
+        folder = write_study(tmp_path, tiny_config())
+        with pytest.raises(ConfigError, match=r"retrained finalists are needed, got none"):
+            ablate(folder.path, AblateOptions())
+        # Its lock is free again.
+        with folder_lock(folder.path):
+            pass
+
+    def test_study_that_somebody_owns_is_left_alone(self, tmp_path: Path) -> None:
+        folder = write_study(tmp_path, tiny_config())
+        message = rf"owned by process {os.getpid()}\."
+        with folder_lock(folder.path), pytest.raises(RunFolderError, match=message):
+            ablate(folder.path, AblateOptions())
 
 
 def test_sigterm_is_an_interrupt_while_a_study_runs() -> None:

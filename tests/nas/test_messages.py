@@ -48,6 +48,7 @@ SPEC = preset("resnet-20")
             recipe={"epochs": 2, "lr": 0.1, "gradient_clip_norm": None},
             test=True,
             keep_weights=True,
+            evidence=True,
             supervised=["trial-0001"],
             pause_after=4,
         ),

@@ -15,11 +15,14 @@ from optuna.trial import TrialState
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassF1Score
 
+from nas.config import make_config
 from nas.constraints import Constraints
 from nas.design_plan import DesignPlan
 from nas.design_sampler import DesignSampler
 from nas.errors import ConfigError, ResumeError, TrainingError
 from nas.objective import Objective
+from nas.plan_enqueue import enqueue_plan
+from nas.plan_rows import make_plan
 from nas.records import to_records
 from nas.report_sources import report_storage
 from nas.trials import Source, State
@@ -394,3 +397,59 @@ class TestRecipeRanges:
         second = make(recipe=first.recipe)
         assert second.recipe == first.recipe
         assert second.recipe.ranges
+
+
+class TestRatesOfRows:
+    def test_rows_are_trained_at_their_rates_and_others_at_the_base(self) -> None:
+        objective = make(recipe={**RECIPE, "epochs": 1, "lr": 0.06})
+        sampler = DesignSampler(
+            RandomSampler(seed=0), objective.space, share=0.5, lr_factors=[0.5, 1.0]
+        )
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=8)
+        for trial, record in zip(study.trials, to_records(study.trials), strict=True):
+            factor = sampler.lr_factor(record.number)
+            assert record.lr == 0.06 * factor
+            # The schedule's last epoch of one is at the rate itself.
+            [epoch] = trial.user_attrs["result"]["history"]
+            assert epoch["lr"] <= 0.06 * factor
+        rows = [r for r in to_records(study.trials) if r.source is Source.RANDOMISED]
+        assert len(rows) == 4
+
+
+class TestPlannedRows:
+    @pytest.fixture
+    def study(self, tmp_path: Path) -> optuna.Study:
+        config = make_config(
+            {
+                "space": SPACE,
+                "recipe": {"lr": 0.06},
+                "search": {"mode": "effects", "trials": 4, "lr_factors": [0.5, 1.0]},
+            }
+        )
+        url = f"sqlite:///{tmp_path}/plan.db"
+        enqueue_plan(url, "mine", "minimize", lambda first: make_plan(config, 4, first))
+        return optuna.load_study(storage=url, study_name="mine", sampler=RandomSampler(seed=0))
+
+    def test_they_stay_rows_with_their_seeds_and_rates(self, study: optuna.Study) -> None:
+        planned = [dict(trial.user_attrs) for trial in study.trials]
+        study.optimize(make(recipe={**RECIPE, "epochs": 1, "lr": 0.06}), n_trials=5)
+        *rows, other = to_records(study.trials)
+        assert [row.source for row in rows] == [Source.RANDOMISED] * 4
+        assert other.source is Source.ADAPTIVE
+        for row, attributes in zip(rows, planned, strict=True):
+            assert row.decisions == attributes["decisions"]
+            assert (row.seed, row.lr) == (attributes["seed"], attributes["lr"])
+            assert row.spec_id == attributes["spec_id"]
+
+    def test_one_of_another_space_is_no_row(self, study: optuna.Study) -> None:
+        # Its width is asked for, which the plan has not drawn.
+        wider = make(space={**SPACE, "width": [2, 4]}, recipe={**RECIPE, "epochs": 1})
+        study.optimize(wider, n_trials=1)
+        assert to_records(study.trials)[0].source is Source.ADAPTIVE
+
+
+def test_recorded_data_brings_its_space_and_recipe() -> None:
+    study = optuna.create_study(sampler=RandomSampler(seed=0))
+    study.optimize(Objective(data="skipbench"), n_trials=3)
+    assert [len(trial.intermediate_values) for trial in study.trials] == [12, 12, 12]

@@ -7,6 +7,7 @@ import pytest
 
 from nas.owner import Owner
 from nas.phases import TRIALS_BEFORE_ANCHORS, Phases
+from nas.repeats_feed import Repeat
 from nas.search_feed import SearchFeed
 from nas.trials import Source, TrialRecord
 from search_spaces.spec import Kind
@@ -47,11 +48,40 @@ def test_repeats_are_known_beforehand_and_all_trained(
 
 def test_anchors_of_the_reference_depth_are_served_before_the_search(tmp_path: Path) -> None:
     feeds = open_phases(tmp_path)[0].of_study(anchors=True, finalists=True)
-    names = ["anchors", "search", "anchors", "finalists", "equal_depth"]
+    names = ["anchors", "search", "anchors", "finalists", "equal_depth", "ablation"]
     assert [name for name, _ in feeds] == names
     # Not before there are some rows.
     assert TRIALS_BEFORE_ANCHORS > 0
     assert feeds[0][1].next() is None
+
+
+def test_ablation_is_trained_beside_what_had_begun_only(tmp_path: Path) -> None:
+    phases, _ = open_phases(tmp_path)
+    spec = CONFIG.make_space().uniform((1, 1, 1), Kind.NONE)
+    planned = [
+        Repeat(spec=spec, source=Source.PAIRED, replicate=number, base="plain-8")
+        for number in range(3)
+    ]
+    feeds = phases.of_ablation(planned)
+    assert [name for name, _ in feeds] == ["anchors", "finalists", "ablation"]
+    assert phases.num_repeats == 3
+    pool = FakePool()
+    Owner(pool, [feed for _, feed in feeds]).run()
+    assert len(pool.works) == 3
+
+
+def test_begun_ablation_ends_with_the_search(tmp_path: Path) -> None:
+    phases, _ = open_phases(tmp_path)
+    spec = CONFIG.make_space().uniform((1, 1, 1), Kind.NONE)
+    repeat = Repeat(spec=spec, source=Source.PAIRED, replicate=0, base="plain-8")
+    # Its owner was killed while it was in training.
+    assert phases.of_ablation([repeat])[-1][1].next() is not None
+    later, search = open_phases(tmp_path)
+    feeds = later.of_study(anchors=False, finalists=False)
+    pool = FakePool()
+    Owner(pool, [feed for _, feed in feeds]).run()
+    assert len(search.trials.ended) == 4
+    assert sum(work.keys[0].startswith("repeat") for work in pool.works) == 1
 
 
 def test_one_trial_is_trained_again_beside_its_rival_only(tmp_path: Path) -> None:

@@ -122,6 +122,11 @@ class TestTimeLeft:
         assert seconds_left(price, ended, 1) == 0
         assert seconds_left(price, ended, 1, 12) == pytest.approx(2 * 2.0)
 
+    def test_ablations_are_repeats_too(self) -> None:
+        ended = self.ended(10, Source.RANDOMISED) + self.ended(10, Source.ADAPTIVE)
+        ended += self.ended(6, Source.PAIRED)
+        assert seconds_left(self.PRICE, ended, 1, 8) == pytest.approx(2 * 2.0)
+
     def test_failed_trials_cost_time_too(self) -> None:
         failed = [
             make_record(n, source=Source.RANDOMISED, state=State.FAILED, seconds=1.0)
@@ -190,3 +195,10 @@ class TestRungs:
         ]
         left = seconds_left(price, rows + longest, 1, seconds_paused=6.0)
         assert left == pytest.approx(10 * 4.0 - 3 * 8.0 - 6.0)
+
+
+def test_look_ups_cost_next_to_nothing() -> None:
+    config = make_config({"data": "skipbench"})
+    price = estimate_price(config, config.make_space(), 2, anchors=True, finalists=True)
+    assert (price.num_randomised, price.num_adaptive, price.layers) == (32, 32, 26)
+    assert price.seconds < 5

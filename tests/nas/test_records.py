@@ -57,7 +57,9 @@ def test_end_is_kept_in_utc() -> None:
 
 
 def test_complete_trial_is_read_back_whole() -> None:
-    outcome = make_measurement(SPEC, 1.5, 0.25, test_accuracy=0.9, test_log_loss=0.3)
+    outcome = make_measurement(
+        SPEC, 1.5, 0.25, test_accuracy=0.9, test_log_loss=0.3, evidence={"ratio": (0.5, None)}
+    )
     result = result_attribute(outcome, seconds_before=2.0)
     record = to_record(
         frozen(TrialState.COMPLETE, **started(wandb_id="u-0000", attempts=2), result=result)
@@ -72,6 +74,7 @@ def test_complete_trial_is_read_back_whole() -> None:
     assert record.seconds == pytest.approx(3.0)
     assert (record.params, record.macs) == (complexity(SPEC).params, complexity(SPEC).macs)
     assert record.gradient_norms == outcome.gradient_norms
+    assert record.evidence == {"ratio": (0.5, None)}
     assert record.wandb_id == "u-0000"
     assert record.metrics == {
         "val_log_loss": 0.25,
@@ -140,6 +143,13 @@ def test_repeat_says_what_it_repeats() -> None:
     record = to_record(create_trial(value=1.0, user_attrs=attributes))
     assert (record.source, record.of_trial, record.replicate) == (Source.FINALIST, 12, 3)
     assert record.decisions == {}
+
+
+def test_paired_training_says_what_it_is_compared_with() -> None:
+    more = {"base": "plain-14", "flip": "stage1.block1=identity", "replicate": 3}
+    attributes = start_attributes(SPEC, Source.PAIRED, 9, 0.1, **more)
+    record = to_record(create_trial(value=1.0, user_attrs=attributes))
+    assert {name: getattr(record, name) for name in more} == more
 
 
 def test_result_that_is_not_finite_survives_json() -> None:

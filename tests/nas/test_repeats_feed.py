@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ from nas.repeats_feed import (
     Repeat,
     RepeatsFeed,
     anchor_name,
+    not_begun,
     plan_anchors,
     plan_equal_depth,
     plan_finalists,
 )
 from nas.running import TrialsInTraining
 from nas.trials import Source, State
-from search_spaces.spec import ArchitectureSpec, Kind
+from search_spaces.spec import ArchitectureSpec, Kind, Place
 from tests.nas.fake_pool import FakePool, open_tiny, rates_of, search, take_trials, tiny_config
 from trainer.measurement import Candidate
 
@@ -94,6 +96,16 @@ def test_the_test_split_is_measured_for_what_may_be_a_winners_rival_only(tmp_pat
     assert tested == [r.spec.spec_id for r in ANCHORS if "identity" in str(r.name)]
 
 
+def test_blocks_are_looked_at_in_full_identity_anchors_alone(tmp_path: Path) -> None:
+    pool = FakePool()
+    Owner(pool, [feed_of(open_repeats(tmp_path), Source.ANCHOR, ANCHORS)]).run()
+    assert [work.evidence for work in pool.works] == [work.test for work in pool.works]
+    pool = FakePool()
+    planned = finalists(tmp_path / "search")
+    Owner(pool, [feed_of(open_repeats(tmp_path / "new"), Source.FINALIST, planned)]).run()
+    assert not any(work.evidence for work in pool.works)
+
+
 def test_finalist_and_anchor_of_one_network_are_independent(tmp_path: Path) -> None:
     spec = SPACE.uniform((1, 1, 1), Kind.IDENTITY)
     plans = {
@@ -104,6 +116,57 @@ def test_finalist_and_anchor_of_one_network_are_independent(tmp_path: Path) -> N
     feeds = [feed_of(trials, source, plan) for source, plan in plans.items()]
     Owner(FakePool(), feeds).run()
     assert len({record.seed for record in trials.ended}) == 6
+
+
+class TestPaired:
+    FULL = SPACE.uniform((1, 1, 1), Kind.IDENTITY)
+    FLIP = "stage1.block1=none"
+
+    def planned(self, seeds: int, base: str = "identity-8") -> list[Repeat]:
+        changed = self.FULL.with_kinds({Place(1, 1): Kind.NONE})
+        return [
+            Repeat(spec=spec, source=Source.PAIRED, replicate=number, base=base, flip=flip)
+            for number in range(seeds)
+            for spec, flip in ((self.FULL, None), (changed, self.FLIP))
+        ]
+
+    def test_pairs_share_their_seed_and_nobody_else_has_it(self, tmp_path: Path) -> None:
+        trials = open_repeats(tmp_path)
+        anchors = [replace(repeat, source=Source.ANCHOR) for repeat in self.planned(2)]
+        planned = [*self.planned(2), *self.planned(2, base="trial 4")]
+        feeds = [
+            feed_of(trials, Source.PAIRED, planned),
+            feed_of(trials, Source.ANCHOR, [replace(a, base=None, flip=None) for a in anchors]),
+        ]
+        Owner(FakePool(), feeds).run()
+        seeds: dict[tuple[str | None, int], list[int | None]] = {}
+        for record in trials.ended:
+            if record.source is Source.PAIRED:
+                seeds.setdefault((record.base, record.replicate), []).append(record.seed)
+        assert [len(set(own)) for own in seeds.values()] == [1] * 4
+        assert [len(own) for own in seeds.values()] == [2] * 4
+        # Four pairs, and two anchors of each of the two networks.
+        assert len({record.seed for record in trials.ended}) == 4 + 4
+
+    def test_both_splits_are_measured_and_all_is_read_back(self, tmp_path: Path) -> None:
+        pool = FakePool()
+        Owner(pool, [feed_of(open_repeats(tmp_path), Source.PAIRED, self.planned(1))]).run()
+        assert all(work.test and not work.keep_weights for work in pool.works)
+        ended = open_repeats(tmp_path).ended
+        assert [(r.base, r.flip) for r in ended] == [
+            ("identity-8", None),
+            ("identity-8", self.FLIP),
+        ]
+        assert {"val_log_loss", "test_log_loss"} <= set(ended[0].metrics)
+
+    def test_more_seeds_add_to_what_was_trained(self, tmp_path: Path) -> None:
+        Owner(FakePool(), [feed_of(open_repeats(tmp_path), Source.PAIRED, self.planned(2))]).run()
+        again = open_repeats(tmp_path)
+        assert not_begun(self.planned(3), again.ended, CONFIG.recipe) == self.planned(3)[4:]
+        feed = feed_of(again, Source.PAIRED, self.planned(3))
+        assert feed.num_left == 2
+        Owner(FakePool(), [feed]).run()
+        assert Counter(record.replicate for record in again.ended) == {0: 2, 1: 2, 2: 2}
 
 
 def test_a_winner_with_an_identity_in_every_block_has_no_rival() -> None:
@@ -329,6 +392,27 @@ class TestRecipeRanges:
         pool = self.trained(tmp_path, Source.ANCHOR, [*ANCHORS, *rivals])
         rates = list(rates_of(pool).values())
         assert rates == [recipe.lr] * len(ANCHORS) + [0.05] * 2
+
+    def test_rate_that_a_design_row_was_given_is_its_finalists_and_its_rivals(
+        self, tmp_path: Path
+    ) -> None:
+        config = tiny_config(trials=4, lr_factors=[0.5, 1.0])
+        rate = config.recipe.lr / 2
+        winner = SPACE.uniform((2, 2, 2), Kind.PROJECTION)
+        values = {"lr": rate, "weight_decay": config.recipe.weight_decay}
+        rival = plan_equal_depth(SPACE, winner, 1, config.recipe, values)[0]
+        assert rival.name == f"identity-14 lr={rate:.3g}"
+        pair = Repeat(
+            spec=winner, source=Source.PAIRED, replicate=0, recipe=values, base="trial 1"
+        )
+        trials = take_trials(open_tiny(tmp_path, config), repeats=True)
+        pool = FakePool()
+        feeds = [
+            RepeatsFeed(config, SPACE, trials, repeat.source, lambda repeat=repeat: [repeat])
+            for repeat in (rival, pair)
+        ]
+        Owner(pool, feeds).run()
+        assert list(rates_of(pool).values()) == [rate] * 2
 
     def test_rival_by_the_reference_is_the_anchor(self) -> None:
         recipe = self.CONFIG.recipe

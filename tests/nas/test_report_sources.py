@@ -6,7 +6,14 @@ import pytest
 
 from nas.errors import ConfigError, StorageError, TableError
 from nas.open_study import OpenStudy
-from nas.report_sources import check_flags, report_csv, report_run, report_storage
+from nas.report_sources import (
+    check_flags,
+    names_of,
+    report_csv,
+    report_run,
+    report_storage,
+    what_else,
+)
 from tests.nas.made_studies import make_study
 
 LOSSES = [0.3 + 0.01 * (7 * n % 24) for n in range(24)]
@@ -75,7 +82,8 @@ class TestFlags:
             {},
             {"run": "made", "sesoi": 0.1},
             {"csv": Path("a.csv"), "direction": "minimize"},
-            {"storage": "sqlite:///a.db", "name": "made"},
+            {"storage": "sqlite:///a.db", "name": "made", "names": Path("n.yaml")},
+            {"csv": Path("a.csv"), "source": "randomised"},
         ],
     )
     def test_one_source_with_its_flags(self, flags: dict[str, Any]) -> None:
@@ -88,6 +96,14 @@ class TestFlags:
             ({"csv": Path("b"), "storage": "c"}, "takes one source, got --csv and --storage"),
             ({"direction": "minimize"}, "belongs to --csv, got direction='minimize' without"),
             ({"name": "made"}, "--name belongs to --storage, got name='made' without"),
+            (
+                {"names": Path("n.yaml")},
+                "--names belongs to --csv or --storage, got 'n.yaml' with",
+            ),
+            (
+                {"run": "a", "source": "adaptive"},
+                "--source belongs to --csv or --storage, got 'ada",
+            ),
             ({"sesoi": 0.0}, "--sesoi must be > 0, got sesoi=0"),
             ({"sesoi": float("nan")}, "--sesoi must be > 0, got sesoi=nan"),
         ],
@@ -126,6 +142,40 @@ def test_a_table_without_evidence_says_why(
     assert written.headline.startswith("No answer")
     assert written.headline.endswith(f": {reason}.")
     assert written.benefit["settled"]["num_settled"] == 0
+
+
+def test_columns_of_other_names_are_read_and_rows_to_add_are_written(tmp_path: Path) -> None:
+    lines = ["id;a;b;loss"]
+    lines += [
+        f"{n};{n % 2};{n // 2 % 2};{1.5 - 0.1 * (n % 2)}".replace(".", ",") for n in range(12)
+    ]
+    table = tmp_path / "a.csv"
+    table.write_text("\n".join([*lines, "12;1;0;", "13;;;"]) + "\n")
+    names = tmp_path / "names.yaml"
+    names.write_text(
+        "trial: id\nvalue: loss\nskip.stage1.block1: a\nskip.stage1.block2: b\n"
+        "kinds: {true: identity, false: none}\n"
+    )
+    theirs = names_of(names, "adaptive")
+    written = report_csv(table, "minimize", None, tmp_path / "out", theirs)
+    assert written.benefit["study"]["by_source"] == {"adaptive": 12}
+    # Two blocks of two kinds are four networks: too few to tell their noise.
+    assert what_else(written) == [
+        "1 not used, not trained yet: line 14",
+        "1 not used, no decision about a skip, as in runs that are no trials: line 15",
+    ]
+    with pytest.raises(ConfigError, match=r"names\.yaml: names must be readable YAML, got"):
+        names_of(tmp_path / "none" / "names.yaml", None)
+
+
+def test_rows_to_add_are_named_beside_the_page(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "a.csv", "complete", "randomised", ["1.0", "1.1", "0.9"])
+    written = report_csv(table, "minimize", None, tmp_path / "out")
+    [line] = what_else(written)
+    assert line.startswith(f"rows     {tmp_path / 'out' / 'rows_to_add.csv'}: ")
+    assert "W_UNDERPOWERED" in written.benefit["warnings"]
+    assert "W_FEW_CLUSTERS" in written.benefit["warnings"]
+    assert {row["decision"] for row in written.benefit["effects"]} == {"inconclusive"}
 
 
 def test_values_near_the_largest_overflow_nowhere(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from nas.open_study import OpenStudy
 from nas.reporting import (
     ReportInputs,
     context_of_trials,
+    estimate,
     next_steps,
+    read_claims,
     study_context,
     write_report,
 )
@@ -227,3 +229,35 @@ def test_the_context_knows_which_constraints_are_set() -> None:
     space = TransitionSpace()
     assert study_context(config, space, {}).limits == {"max_macs": 10**6, "max_layers": 20}
     assert study_context(make_config({}), space, {}).limits == {}
+
+
+def test_claims_of_the_run_folder_are_in_the_report_and_linked(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    folder = study.folder.path
+    assert read_claims(folder) == []
+    claims = [{"id": "C7", "statement": "Deep networks need skips.", "verdict": "supported"}]
+    (folder / "claims").mkdir()
+    (folder / "claims" / "claims.json").write_text(json.dumps(claims))
+    (folder / "claims" / "claims.html").write_text("<html></html>")
+    run = open_run(folder)
+    written = run.report()
+    assert written.benefit["claims"] == claims
+    page = (written.folder / "report.html").read_text()
+    assert 'href="../claims/claims.html"' in page
+    elsewhere = run.report(tmp_path / "elsewhere")
+    assert "claims.html" not in (elsewhere.folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", '{"id": 1}', '["x"]'])
+def test_claims_that_cannot_be_read_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / "claims.json").write_text(text)
+    assert read_claims(tmp_path) == []
+    assert read_claims(None) == []
+
+
+def test_importances_stand_beside_the_map_as_associations(study: OpenStudy) -> None:
+    found = estimate(inputs_of(study))
+    assert found["secondary"]["fanova"]["grade"] == "association"
+    assert "truth" not in found

@@ -196,3 +196,8 @@ def test_search_that_ended_early_is_concluded_with_its_reason(tmp_path: Path) ->
     results = made(tmp_path)
     results.ended_early = "the rows ran out"
     assert "search   ended after 8 of 8 trials: the rows ran out" in results.conclusion()
+
+
+def test_what_was_looked_up_has_no_weights_to_export(tmp_path: Path) -> None:
+    results = Results(RunFolder(tmp_path), make_config({"data": "skipbench"}))
+    assert "looked up in a table, which holds no weights" in str(results.export_problem())

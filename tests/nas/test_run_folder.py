@@ -78,6 +78,14 @@ class TestConfig:
         with pytest.raises(RunFolderError, match="must have format: 1, got format: None"):
             folder.read_config()
 
+    def test_study_that_was_begun_before_there_were_mirrored_rows_keeps_its_rows(
+        self, folder: RunFolder
+    ) -> None:
+        data = yaml.safe_load(folder.config.read_text())
+        assert data["search"].pop("design") == "auto"
+        folder.config.write_text(yaml.safe_dump(data))
+        assert folder.read_config().search.design == "random"
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

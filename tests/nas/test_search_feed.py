@@ -1,7 +1,8 @@
 import itertools
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 import pytest
@@ -940,3 +941,88 @@ class TestGroups:
         assert work is not None
         assert 1 <= len(work.candidates) < 8
         assert now[0] < TURN_SECONDS + 1
+
+
+class Watching(RandomSampler):
+    """A sampler that remembers the values that it was told."""
+
+    seen: ClassVar[set[float | None]] = set()
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        self.seen.update(found.value for found in done)
+        super().before_trial(study, trial)
+
+
+class TestRatesOfDesignRows:
+    TWO: ClassVar = {"kinds": ["none", "identity"]}
+
+    def config(self, **search: Any) -> StudyConfig:
+        return tiny_config(trials=24, space=self.TWO, lr_factors=[0.5, 1.0], **search)
+
+    def test_rows_are_trained_at_their_rates_and_adaptive_trials_at_the_base(
+        self, tmp_path: Path
+    ) -> None:
+        config, pool = self.config(), FakePool()
+        search(tmp_path, config, pool)
+        found = records(tmp_path, config)
+        base = config.recipe.lr
+        rows = [trial for trial in found if trial.source is Source.RANDOMISED]
+        # Mirrored pairs share their rate, and each rate has half of them.
+        assert [row.lr for row in rows[::2]] == [row.lr for row in rows[1::2]]
+        assert Counter(row.lr for row in rows) == {base / 2: 6, base: 6}
+        assert {t.lr for t in found if t.source is Source.ADAPTIVE} == {base}
+        assert rates_of(pool) == {f"trial-{t.number:04d}": t.lr for t in found}
+
+    def test_row_that_is_taken_over_keeps_its_rate_and_the_next_ones_follow(
+        self, tmp_path: Path
+    ) -> None:
+        config = self.config(mode="effects")
+        run_until(open_feed(tmp_path / "killed", config), FakePool(), 5)
+        pool = FakePool()
+        search(tmp_path / "killed", config, pool)
+        search(tmp_path / "whole", config)
+        killed, whole = (
+            {(t.spec_id, t.lr) for t in records(tmp_path / name, config)}
+            for name in ("killed", "whole")
+        )
+        assert killed == whole
+        assert len(whole) == 24
+        for trial in records(tmp_path / "killed", config):
+            rate = rates_of(pool).get(f"trial-{trial.number:04d}")
+            assert rate in (None, trial.lr)
+
+    def test_the_sampler_learns_from_rows_at_the_base_rate_alone(self, tmp_path: Path) -> None:
+        Watching.seen.clear()
+        own = {"class_path": f"{__name__}.Watching"}
+        config = self.config(sampler=own)
+        search(tmp_path, config)
+        rows = [t for t in records(tmp_path, config) if t.source is Source.RANDOMISED]
+        told = {row.lr for row in rows if row.value in Watching.seen}
+        assert told == {config.recipe.lr}
+        assert sum(row.value in Watching.seen for row in rows) >= 4
+
+    def test_rows_of_both_rates_are_one_architecture_on_two_seeds(self, tmp_path: Path) -> None:
+        space = {**self.TWO, "stages": 1, "min_blocks": 1}
+        config = tiny_config(trials=8, space=space, lr_factors=[0.5, 1.0], mode="effects")
+        search(tmp_path, config)
+        found = records(tmp_path, config)
+        assert len({t.spec_id for t in found}) == 4
+        assert len({t.training for t in found}) == len({t.seed for t in found}) == 8
+
+
+def test_rows_of_two_kinds_are_mirrored_unless_a_limit_could_leave_one_out(
+    tmp_path: Path,
+) -> None:
+    def codes(folder: Path, **sections: object) -> list[str]:
+        space = {"kinds": ["none", "identity"]}
+        config = changed(tiny_config(trials=8, mode="effects", space=space), **sections)
+        search(folder, config)
+        return [trial.spec.code[6:] for trial in records(folder, config) if trial.spec]
+
+    swap = str.maketrans("NI", "IN")
+    mirrored = codes(tmp_path / "free")
+    assert [code.translate(swap) for code in mirrored[::2]] == mirrored[1::2]
+    limited = codes(tmp_path / "limited", constraints={"max_params": 10**9})
+    assert limited == codes(tmp_path / "random", search={"design": "random"})
+    assert limited != mirrored

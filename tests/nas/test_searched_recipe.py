@@ -14,11 +14,12 @@ def searched(**recipe: Any) -> SearchedRecipe:
     return make_config({"recipe": recipe}).recipe
 
 
-def test_without_ranges_every_trial_has_the_studys_recipe() -> None:
+def test_without_ranges_every_trial_has_the_studys_recipe_or_its_own_rate() -> None:
     recipe = searched(lr=0.05)
     assert recipe.ranges == {}
     assert recipe.reference() == Recipe(lr=0.05)
-    assert recipe.resolve({"lr": 0.7}) == Recipe(lr=0.05)
+    assert recipe.resolve({"lr": None, "epochs": 3}) == Recipe(lr=0.05)
+    assert recipe.resolve({"lr": 0.7}) == Recipe(lr=0.7)
     assert recipe.describe_ranges() == ""
 
 

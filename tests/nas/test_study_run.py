@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from nas.ablation_plan import AblateOptions, plan_ablation
 from nas.config import StudyConfig, make_config
 from nas.config_file import merge
 from nas.design_queue import DesignQueue
@@ -68,6 +69,7 @@ def test_search_anchors_report_and_conclusion_come_in_order(tmp_path: Path) -> N
     assert lines[0] == f"study    tiny in {tmp_path}"
     assert lines[1].startswith("devices  2 workers on cpu")
     assert lines[2].startswith("price    4 randomised trials at 14 layers")
+    assert lines[4].startswith("power    to see 0.05 nats at a single block takes about ")
     assert lines[-1] == f"report   {tmp_path / 'report' / 'report.html'}"
     timing = json.loads((tmp_path / "logs" / "timing.json").read_text())
     assert timing["counts"]["search.tell"] == timing["counts"]["anchors.tell"] == 8
@@ -164,6 +166,70 @@ def test_begun_finalist_ends_even_where_no_finalists_are_asked_for(tmp_path: Pat
     pool, _ = run_study(tmp_path, config, report=False)
     assert [work.keys for work in pool.works] == [("repeat-0000",)]
     assert [r.state for r in open_run(tmp_path).repeats()] == [State.COMPLETE]
+
+
+class TestAblation:
+    CONFIG = tiny_config(trials=4, goal="best", finalists=1, finalist_seeds=2)
+    FLIPS = ("stage1.block1=none", "stage3.block1=projection")
+
+    def ablate(
+        self, folder: Path, *flips: str, seeds: int = 2, fate: Fate = lambda c, attempt: "done"
+    ) -> tuple[FakePool, str]:
+        """Ablate the anchors of a study whose search has not begun; its pool and what it said."""
+        stream, pool = io.StringIO(), FakePool(fate=fate, group_size=4)
+        study = open_tiny(folder, self.CONFIG)
+        RunFolder(folder).write_config(self.CONFIG)
+        options = AblateOptions(top=0, seeds=seeds, flips=flips or self.FLIPS)
+        plan = plan_ablation(study.space, self.CONFIG.recipe, None, options)
+        made = StudyRun(
+            study, SLOTS, SearchOptions(stream=stream), make_pool=lambda study, slots: pool
+        )
+        made.ablate(plan)
+        return pool, stream.getvalue()
+
+    def test_price_comes_first_then_the_pairs_then_report_and_table(self, tmp_path: Path) -> None:
+        pool, said = self.ablate(tmp_path)
+        assert all(work.test for work in pool.works)
+        lines = said.splitlines()
+        assert lines[0] == f"study    tiny in {tmp_path}"
+        assert lines[1] == "ablate   identity-14  2 flips"
+        assert lines[3].startswith("price    10 trainings on 2 fresh seeds; 2 epochs each, about ")
+        assert "10/10 repeats" in said
+        assert "identity-14, test log_loss 0.5000: mean of 2 pairs, positive = better" in said
+        assert lines[-1] == f"report   {tmp_path / 'report' / 'report.html'}"
+        assert (tmp_path / "report" / "repeats.csv").is_file()
+        told = Counter((r.base, r.flip) for r in open_run(tmp_path).repeats())
+        assert told == {
+            ("identity-14", None): 2,
+            ("identity-14", "stage1.block1=none"): 2,
+            ("identity-14", "stage3.block1=projection"): 2,
+            ("plain-14", None): 2,
+            ("plain-14", "stage3.block1=projection"): 2,
+        }
+        assert not (tmp_path / "workers.json").exists()
+
+    def test_second_call_trains_what_is_new_alone(self, tmp_path: Path) -> None:
+        self.ablate(tmp_path)
+        pool, said = self.ablate(tmp_path)
+        assert pool.works == []
+        assert "price    10 of 10 are done, nothing is left to train." in said
+        pool, said = self.ablate(tmp_path, seeds=3)
+        assert sum(len(work.candidates) for work in pool.works) == 5
+        assert "10 of 15 are done, 5 trainings on 3 fresh seeds" in said
+        # A flip more needs its own trainings only: the base has been trained on these seeds.
+        pool, _ = self.ablate(tmp_path, *self.FLIPS, "stage2.block1=none", seeds=3)
+        assert sum(len(work.candidates) for work in pool.works) == 3
+
+    def test_lost_workers_and_failed_trainings_end_it_all_the_same(self, tmp_path: Path) -> None:
+        def fate(candidate: Candidate, attempt: int) -> str:
+            if candidate.key == "repeat-0001":
+                return "diverged"
+            return "lost" if attempt == 1 else "done"
+
+        _, said = self.ablate(tmp_path, fate=fate)
+        states = Counter(r.state for r in open_run(tmp_path).repeats())
+        assert states == {State.COMPLETE: 9, State.FAILED: 1}
+        assert "1 failed" in said
 
 
 def test_repeats_are_counted_up_to_their_end(tmp_path: Path) -> None:
@@ -484,7 +550,9 @@ class TestResume:
         return stream.getvalue()
 
     def test_a_finished_study_has_nothing_left_to_pay(self, tmp_path: Path) -> None:
-        assert "price    nothing is left to train.\n" in self.run_again(tmp_path)
+        said = self.run_again(tmp_path)
+        assert "price    nothing is left to train.\n" in said
+        assert "power " not in said
 
     def test_more_trials_are_priced_alone_with_the_finalists_they_may_choose(
         self, tmp_path: Path

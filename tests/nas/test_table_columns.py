@@ -2,7 +2,7 @@ import pytest
 
 from nas.errors import TableError
 from nas.tables import read_trials_csv
-from tests.nas.table_files import GOOD, HEADER, table
+from tests.nas.table_files import table
 
 
 @pytest.mark.parametrize(
@@ -17,12 +17,3 @@ from tests.nas.table_files import GOOD, HEADER, table
 def test_a_wrong_header_is_named(tmp_path, header, message):
     with pytest.raises(TableError, match=message):
         read_trials_csv(table(tmp_path, "0,complete,randomised,1", header=header))
-
-
-@pytest.mark.parametrize(("mark", "words"), [(";", "';'"), ("\t", "tabs")])
-def test_other_separators_are_named(tmp_path, mark, words):
-    path = table(tmp_path, GOOD.replace(",", mark), header=HEADER.replace(",", mark))
-    with pytest.raises(
-        TableError, match=rf"commas are needed .* got columns separated by {words}"
-    ):
-        read_trials_csv(path)

@@ -112,3 +112,27 @@ def test_decisions_of_repeats_tell_their_spans(tmp_path, trials):
     assert list(all_spans_of(read).values()) == [(1,), (), (2, 3)]
     assert list(spans_of(read).values()) == [1, 0, 2]
     assert not is_full_identity(read)
+
+
+def test_pairs_survive_the_way_to_a_file(tmp_path, trials):
+    path = tmp_path / "repeats.csv"
+    paired = [
+        replace(
+            trials[number],
+            number=number,
+            source=Source.PAIRED,
+            base="identity-32",
+            flip=flip,
+            replicate=number // 2,
+            spec=None,
+            spec_id=None,
+        )
+        for number, flip in enumerate([None, "stage2.block3=none"] * 2)
+    ]
+    write_trials_csv(path, paired)
+    found = read_trials_csv(path)
+    assert [(row.base, row.flip, row.replicate) for row in found] == [
+        (row.base, row.flip, row.replicate) for row in paired
+    ]
+    write_trials_csv(path, trials)
+    assert "replicate" not in path.read_text().splitlines()[0]

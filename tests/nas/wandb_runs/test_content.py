@@ -2,8 +2,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nas.trials import Source, State, TrialRecord
 from nas.wandb_runs.content import (
@@ -12,8 +10,6 @@ from nas.wandb_runs.content import (
     run_id,
     run_name,
     run_tags,
-    to_key,
-    to_parameter,
     trial_config,
     trial_evidence,
     trial_history,
@@ -21,24 +17,6 @@ from nas.wandb_runs.content import (
 )
 from search_spaces import InputShape, make_space
 from tests.nas.wandb_studies import DECISIONS, STUDY, make_record
-
-WORDS = st.sampled_from(["depth", "skip", "span", "has_skip"])
-COUNTS = st.integers(1, 300)
-
-
-@given(word=WORDS, stage=COUNTS, block=st.none() | COUNTS)
-def test_decision_names_survive_the_way_to_wandb_and_back(
-    word: str, stage: int, block: int | None
-) -> None:
-    name = f"{word}.stage{stage}" + (f".block{block}" if block else "")
-    assert "." not in to_key(name)
-    assert to_parameter(to_key(name)) == name
-
-
-@pytest.mark.parametrize("name", ["lr", "head.kind", "my.head.width"])
-def test_other_parameters_survive_too(name: str) -> None:
-    assert "." not in to_key(name)
-    assert to_parameter(to_key(name)) == name
 
 
 def test_config_says_every_block_up_to_the_deepest() -> None:
@@ -83,6 +61,13 @@ def test_config_says_who_chose_it_and_how_it_was_trained() -> None:
         "macs": record.macs,
     }
     assert expected.items() <= config.items()
+
+
+def test_config_of_an_ablation_says_what_is_compared_with_what() -> None:
+    pair = {"base": "plain-8", "flip": "stage1.block1=identity", "replicate": 2}
+    config = trial_config(make_record(source=Source.PAIRED, **pair), STUDY)
+    assert pair.items() <= config.items()
+    assert not pair.keys() & trial_config(make_record(), STUDY).keys()
 
 
 def test_config_follows_from_decisions_where_there_is_no_spec() -> None:
@@ -146,6 +131,11 @@ def test_summary_of_a_complete_trial_gives_memory_in_megabytes() -> None:
         ({}, "0042 1-2-1 N PI I"),
         ({"source": Source.ANCHOR, "name": "plain-32"}, "anchor 0042 plain-32"),
         ({"source": Source.FINALIST, "of_trial": 7}, "finalist 0042 of 0007 1-2-1 N PI I"),
+        (
+            {"source": Source.PAIRED, "base": "trial 7", "flip": "stage2.block1=none"},
+            "ablation 0042 trial 7 stage2.block1=none",
+        ),
+        ({"source": Source.PAIRED, "base": "plain-8"}, "ablation 0042 plain-8 as it is"),
     ],
 )
 def test_names_tell_what_a_run_is(changes: dict[str, Any], name: str) -> None:
@@ -223,13 +213,6 @@ def test_the_study_survives_the_way_to_the_writer() -> None:
     assert StudyInfo.from_json(LONG.to_json()) == LONG
     older = {key: value for key, value in STUDY.to_json().items() if key != "has_spans"}
     assert StudyInfo.from_json(older) == STUDY
-
-
-@given(word=st.sampled_from(["skip2", "span3"]), stage=COUNTS, block=COUNTS)
-def test_numbered_decisions_survive_too(word: str, stage: int, block: int) -> None:
-    name = f"{word}.stage{stage}.block{block}"
-    assert to_key(name) == f"{word}_s{stage}_b{block:02d}"
-    assert to_parameter(to_key(name)) == name
 
 
 @pytest.mark.parametrize("changes", [{}, {"spec": None, "spec_id": None}])

@@ -40,6 +40,24 @@ def effect(position: int, kind: str) -> dict[str, Any]:
 BENEFIT = {
     "effects": [effect(p, k) for p in (1, 2) for k in ("identity", "projection")],
     "settled": {"num_answers": 4, "num_settled": 4},
+    "ranking": [{"position": 2, "kind": "identity", "rank": 1, "rank_low": 1, "rank_high": 2}],
+    "confirm": [
+        {
+            "estimand": "ABL",
+            "base": "trial 0",
+            "flip": "stage1.block1=none",
+            "position": 1,
+            "kind": "identity",
+            "d_mean": 0.5,
+            "ci_sim": [0.25, 0.75],
+            "n_pairs": 8,
+            "decision": "benefit",
+        }
+    ],
+    "claims": [
+        {"id": "C7", "statement": "s", "verdict": "supported", "evidence": "e", "numbers": [1]}
+    ],
+    "secondary": {"fanova": {"by_position": [{"position": 1, "importance": 0.9}]}},
 }
 
 
@@ -184,11 +202,34 @@ def test_repeats_have_job_types_of_their_own(study: Study) -> None:
 
 def test_the_summary_run_has_a_row_per_position(study: Study) -> None:
     run = study.read("uid-summary")
-    rows = [row for row in run.history if "answer/position" in row]
+    rows = [row for row in run.history if "answer/identity" in row]
     assert [row["answer/position"] for row in rows] == [1, 2]
     assert [row["answer/projection"] for row in rows] == [0.25, 0.5]
     assert (rows[1]["answer/identity_low"], rows[1]["answer/identity_high"]) == (0.125, 1.0)
     assert run.metrics["answer*"].step_metric == "answer/position"
+
+
+def test_ranks_and_paired_evidence_have_rows_by_position_too(study: Study) -> None:
+    history = study.read("uid-summary").history
+    (rank,) = [row for row in history if "answer_rank/identity" in row]
+    assert (rank["answer/position"], rank["answer_rank/identity_high"]) == (2, 2)
+    (pair,) = [row for row in history if "answer_trial-0/identity" in row]
+    assert (pair["answer/position"], pair["answer_trial-0/identity"]) == (1, 0.5)
+    assert pair["answer_trial-0/identity_low"] == 0.25
+
+
+def test_paired_evidence_and_claims_have_tables_and_importances_have_none(study: Study) -> None:
+    run = study.read("uid-summary")
+    (row,) = [row for row in run.history if "effects/_type" in row]
+    files = study.path("uid-summary") / "files"
+    confirm, claims = (
+        json.loads((files / row[f"{name}/path"]).read_text()) for name in ("confirm", "claims")
+    )
+    cells = dict(zip(confirm["columns"], confirm["data"][0], strict=True))
+    assert (cells["flip"], cells["d_mean"], cells["n_pairs"]) == ("stage1.block1=none", 0.5, 8)
+    assert claims["data"] == [["C7", "s", "supported", "e", None, None]]
+    assert run.summary["claim_C7"] == "supported"
+    assert not [key for key in (*row, *run.summary) if "import" in key or "fanova" in key]
 
 
 def test_the_summary_run_carries_the_last_headline(study: Study) -> None:
