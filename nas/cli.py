@@ -191,6 +191,9 @@ def report(
     ] = None,
 ) -> None:
     """Estimate which layers benefit from skipping, and write the report."""
+    # Before NumPy is imported: with such small matrices threads only wait for each other.
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     from nas.garbage import no_collection
     from nas.report_sources import (
         check_flags,

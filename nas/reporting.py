@@ -24,6 +24,8 @@ from trainer.data import DataFacts
 
 CLAIMS = "claims"
 """Folder of `nas claims` in a run folder."""
+_MOST_FOR_IMPORTANCES = 5_000
+"""Trials up to which Optuna's importances are computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,15 +176,24 @@ def estimate(inputs: ReportInputs) -> dict[str, Any]:
     Importances are those of Optuna's evaluators, as associations; on data whose networks are all
     recorded the truth stands beside the estimates.
     """
-    # Both take time to import, which commands that write no report need not spend.
-    from nas.importances import importances
+    # Takes time to import, which commands that write no report need not spend.
     from nas.known_truth import known_truth
 
     context = inputs.context
-    found = importances(inputs.trials, context.direction)
+    found = _importances(inputs)
     benefit = skip_benefit(inputs.trials, inputs.repeats, replace(context, importances=found))
     truth = known_truth(benefit)
     return benefit if truth is None else {**benefit, "truth": truth}
+
+
+def _importances(inputs: ReportInputs) -> dict[str, dict[str, float]]:
+    """Return Optuna's importances; of very long studies none, whose report has 5 s for the map."""
+    if len(inputs.trials) > _MOST_FOR_IMPORTANCES:
+        return {}
+    # scikit-learn alone takes a second to import.
+    from nas.importances import importances
+
+    return importances(inputs.trials, inputs.context.direction)
 
 
 def read_claims(folder: Path | None) -> list[dict[str, Any]]:

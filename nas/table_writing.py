@@ -15,8 +15,9 @@ def write_trials_csv(path: Path, records: Iterable[TrialRecord]) -> None:
     Trials that wait or train are left out: they are no results, and tables hold none.
     """
     rows = [_row(record) for record in records if record.state.is_finished]
-    decisions = sorted({name for row in rows for name in row if DECISION.match(name)}, key=_order)
-    rest = dict.fromkeys(name for row in rows for name in row if name not in decisions)
+    names = dict.fromkeys(name for row in rows for name in row)
+    decisions = sorted((name for name in names if DECISION.match(name)), key=_order)
+    rest = [name for name in names if name not in decisions]
     head = [*REQUIRED, "seed", "lr", "weight_decay"]
     columns = [*head, *decisions, *(name for name in rest if name not in head)]
     path = Path(path)

@@ -43,6 +43,8 @@ def refused(*arguments: str, cwd: Path, code: int) -> str:
 def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run the command in this process and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+    # What the command sets is put back at the end of the test.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.delenv("NAS_DEBUG", raising=False)
     with pytest.raises(SystemExit) as caught:
         main()
@@ -360,6 +362,27 @@ class TestReport:
         assert done.stdout.endswith("\n\nreport   runs/made/report/report.html\n")
         assert (made / "runs/made/report/report.html").is_file()
 
+    def test_a_table_of_other_names_is_read_and_rows_left_out_are_said(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        lines = [f"{n % 2};{n // 2 % 2};{n // 4 % 2};{1 - n % 2},5" for n in range(8)]
+        Path("a.csv").write_text("\n".join(["a;b;c;loss", *lines, "1;1;1;"]) + "\n")
+        names = {f"skip.stage1.block{block}": name for block, name in enumerate("abc", start=1)}
+        kinds = {"1": "identity", "0": "none"}
+        Path("names.yaml").write_text(yaml.safe_dump({**names, "value": "loss", "kinds": kinds}))
+        table = ("--csv", "a.csv", "--direction", "minimize")
+        flags = ("--names", "names.yaml", "--source", "randomised")
+        assert in_process(monkeypatch, "report", *table, *flags) == 0
+        headline, unused, rows, *_ = capsys.readouterr().out.splitlines()
+        assert "8 random networks" in headline
+        assert unused == "1 not used, not trained yet: line 10"
+        assert rows.startswith("rows     report/rows_to_add.csv: ")
+        assert Path("report/rows_to_add.csv").is_file()
+
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
@@ -371,6 +394,12 @@ class TestReport:
             (("--storage", "sqlite:///a.db"), 2, "--storage needs --name, got none."),
             (("--storage", "sqlite:///a.db", "--name", "x"), 1, "SQLite file must exist, got 'a"),
             (("--storage", "a.log", "--name", "x"), 1, "The journal must exist, got 'a.log'."),
+            (("made", "--names", "n.yaml"), 2, "--names belongs to --csv or --storage, got 'n.ya"),
+            (
+                ("--csv", "b.csv", "--direction", "minimize", "--source", "lot"),
+                2,
+                "source must be a known word, got 'lot'. Known: adaptive, anchor,",
+            ),
             (("--sesoi", "0"), 2, "--sesoi must be > 0, got sesoi=0."),
             (("nosuch",), 1, "No run folder and no run in runs/ is named 'nosuch'."),
         ],
