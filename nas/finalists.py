@@ -141,7 +141,9 @@ def welch(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95) -
         return Difference(
             difference=difference, low=None, high=None, df=None, n_ours=a.n, n_theirs=b.n
         )
-    df = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))
+    # By shares: squares of tiny variances would be 0.
+    share = va / (va + vb)
+    df = 1 / (share**2 / (a.n - 1) + (1 - share) ** 2 / (b.n - 1))
     half = _t_quantile(level, df) * math.sqrt(va + vb)
     return Difference(
         difference=difference,

@@ -20,7 +20,13 @@ STUDIES = {
 """Others have 8: they take seconds each."""
 
 
-@pytest.mark.parametrize("name", TESTS)
+COVERED = ("unbiased", "coverage")
+"""`tests/nas/benefit/test_coverage.py` looks at these with hundreds of studies."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in COVERED else ()) for n in TESTS]
+)
 def test_the_map_keeps_its_bounds_on_planted_studies(name):
     figures = run([name], STUDIES.get(name, 8))
     missed = [own for own in figures if own.bound and not own.passed]

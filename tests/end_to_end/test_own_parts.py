@@ -80,7 +80,7 @@ def test_the_map_is_of_its_metric_with_the_usual_ones_beside(focal: tuple[Search
     data = benefit["data"]
     assert (data["metric"], data["direction"]) == ("val/macro_f1", "maximize")
     assert data.get("unit") is None
-    assert benefit["metrics"].keys() == {"val_log_loss", "val_accuracy"}
+    assert benefit["metrics"].keys() == {"val_log_loss", "val_accuracy", "epochs_to_target"}
 
 
 def test_a_task_with_its_own_loss_and_metric_is_exported(focal: tuple[Search, Run]) -> None:
