@@ -14,6 +14,11 @@ STAND_IN = (
     "much, because skips stand in for each other."
 )
 """Said below every table of single flips."""
+TEST_USE = (
+    "Flips that are chosen by these differences are chosen by the test split, and it judges them no "
+    "more; skip_benefit.json has those of the validation split to choose by."
+)
+"""Said below a table whose differences are those of the test split."""
 _LONG_SECONDS = 3600.0
 _MANY_TRAININGS = 2000
 _LATEST = 200
@@ -115,7 +120,10 @@ def describe_rows(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
         head = f"{base}, {name}{itself}: mean of {of} pairs, positive = better, simultaneous 95%"
         lines += ["", head]
         lines += ["  " + _line(cells, widths) for cells in table]
-    return "\n".join([*lines, "", STAND_IN]) if lines else "No pair of trainings is complete."
+    if not lines:
+        return "No pair of trainings is complete."
+    below = [STAND_IN, TEST_USE] if any(row["split"] == "test" for row in rows) else [STAND_IN]
+    return "\n".join([*lines, "", *below])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from nas.table_problems import Problems, ReadRows, RowError, unused_rows
 from nas.trials import Source, State, TrialRecord
 from search_spaces.errors import SpecError
 from search_spaces.places import Kind, Place
+from trainer.measurement import Reason
 
 _ENQUEUED = "fixed_params"
 """Optuna's own attribute of trials whose parameters somebody fixed."""
@@ -103,7 +104,19 @@ def _foreign(trial: FrozenTrial, names: OwnNames, where: str) -> TrialRecord:
     if record.value is not None and not math.isfinite(record.value):
         # Optuna takes infinity for a result.
         record = replace(record, state=State.FAILED, value=None, reason="diverged")
+    if record.state is State.FAILED and record.reason is None:
+        record = replace(record, reason=_why_failed(trial))
     return record
+
+
+def _why_failed(trial: FrozenTrial) -> str:
+    """Return why a trial failed that does not say so.
+
+    An exception is no divergence; a last report that is no number is one.
+    """
+    reports = trial.intermediate_values
+    is_finite = not reports or math.isfinite(reports[max(reports)])
+    return (Reason.ERROR if is_finite else Reason.DIVERGED).value
 
 
 def _translated(params: Mapping[str, Any], names: OwnNames) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a design can see, said before it is trained; no torch here."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from nas.benefit.context import unit_of
 from nas.benefit.power import POWER, detectable, resolution_floor, runs_needed
 from nas.benefit.reading import kinds_of
-from nas.config import StudyConfig
+from nas.config import StudyConfig, make_config
 from nas.design_plan import DesignPlan
 from nas.plan_rows import num_terms
 from nas.price import training_seconds
@@ -21,8 +22,9 @@ _EXCESS = 2.4
 """What a design that is not orthogonal adds to the variance, times the square of terms per row;
 fitted to balanced designs of 9 to 24 blocks with two to five rows per term."""
 _TYPICAL = {("digits", "val/log_loss"): (0.075, 0.05), ("digits", "val/accuracy"): (0.024, 0.02)}
-"""Data and metric -> residual standard deviation of design rows by the default recipe at 32 layers,
-measured over 96 of them, and an effect that may be worth having."""
+"""Data and metric -> residual standard deviation of design rows, measured over 96 rows of the
+default space (32 layers) by the default recipe (8 epochs), and an effect that may be worth having.
+"""
 _FEW_TERMS = 5
 """Former rows tell their deviation once there are so many more than terms."""
 
@@ -39,7 +41,11 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What a design of some rows sees at a single block, 80 times in 100."""
+    """What a design of some rows sees, 80 times in 100.
+
+    The map looks at a single block only where it has found all skips together, and those of the
+    block's stage. Numbers of a block are therefore those of one whose whole stage has the effect.
+    """
 
     num_rows: int
     floor: int
@@ -47,11 +53,16 @@ class Stated:
     effect: float
     """The effect that is asked for."""
     needed: int
-    """Rows that see it."""
+    """Rows that see it at a block whose whole stage has it."""
+    alone: int
+    """Rows that see it at a block where no other block has any effect."""
     at_block: float
-    """Smallest effect that the rows see at a block; infinity where they are too few."""
+    """Smallest effect that the rows see at a block whose whole stage has it; infinity where they
+    are too few."""
     at_all: float
     """The same for the mean over all blocks."""
+    num_blocks: int
+    """Blocks of which the design draws the kind."""
     num_effects: int
     """Effects at blocks that hold together."""
     spread: Spread
@@ -66,7 +77,7 @@ class Stated:
             minutes = f", {max(self.needed * self.seconds_per_row / 60, 0.1):.1f} min"
         first = (
             f"to see {say(self.effect)} at a single block takes about {self.needed} design rows"
-            f"{minutes}; "
+            f"{minutes}{', if its whole stage has it' if self.num_blocks > 1 else ''}; "
         )
         if math.isinf(self.at_block):
             seen = f"{self.num_rows} are too few to tell single blocks apart"
@@ -78,6 +89,11 @@ class Stated:
             f"({round(100 * POWER)} times in 100, {self.num_effects} block effects together at 5%; "
             f"{self.spread.why})"
         )
+        if self.alone > self.needed:
+            lines.append(
+                "a single block is looked at only where all skips, and those of its stage, are "
+                f"found first: one that alone has it takes about {self.alone} rows"
+            )
         if self.num_rows < self.floor:
             lines.append(f"fewer than {self.floor} rows, two for each term, only screen")
         return lines
@@ -128,8 +144,10 @@ def state_power(
         floor=floor,
         effect=wanted,
         needed=needed,
+        alone=max(needed, _rows_of_gates(design, wanted, sd)),
         at_block=detectable(num_rows, sd, most, inflation=inflation(num_rows), **common),
         at_all=detectable(num_rows, sd, most, num_terms=2, num_blocks=max(len(counts), 1)),
+        num_blocks=len(counts),
         num_effects=family,
         spread=spread,
         unit=unit_of(metric),
@@ -137,15 +155,30 @@ def state_power(
     )
 
 
+def _rows_of_gates(design: DesignPlan, effect: float, sd: float) -> int:
+    """Return the rows that find the whole network and a stage where one block alone has an effect.
+
+    A mean over B blocks is 1/B of the effect and has 1/B of a block's variance, so that it takes B
+    times the rows.
+    """
+    counts = {p: len(own.kinds) for p, own in design.choices.items() if len(own.kinds) > 1}
+    if not counts:
+        return 0
+    most, stages = max(counts.values()), Counter(place.stage for place in counts)
+    family = len(stages) * (most - 1)
+    network = runs_needed(effect, sd, most, inflation=len(counts))
+    stage = runs_needed(effect, sd, most, family_size=family, inflation=max(stages.values()))
+    return max(network, stage)
+
+
 def spread_of(
-    design: DesignPlan, data: str, metric: str, trials: Iterable[TrialRecord] = ()
+    design: DesignPlan, config: StudyConfig, trials: Iterable[TrialRecord] = ()
 ) -> Spread:
-    """Return what is known of the noise: of former trials, or else what is typical of the data.
+    """Return what is known of the noise: of former trials, or else of the default study.
 
     Args:
         design: The design.
-        data: Name of the data set.
-        metric: What is measured.
+        config: The study's configuration.
         trials: Former trials of the study.
     """
     rows = [
@@ -156,10 +189,19 @@ def spread_of(
     found = _residual_sd(design, rows)
     if found is not None:
         return Spread(sd=found, why=f"residual sd {found:.2g}, of {len(rows)} rows trained so far")
-    typical = _TYPICAL.get((data, metric))
-    if typical is None:
+    typical = _TYPICAL.get((config.data, config.search.metric))
+    if typical is None or not _is_default(config):
         return Spread(sd=None, why="the residual sd is known once rows are trained")
-    return Spread(sd=typical[0], why=f"residual sd {typical[0]:g}, typical of {data}")
+    where = f"{design.reference.layers} layers, {config.recipe.epochs} epochs"
+    return Spread(
+        sd=typical[0], why=f"residual sd {typical[0]:g}, measured on {config.data}, {where}"
+    )
+
+
+def _is_default(config: StudyConfig) -> bool:
+    """Whether networks and recipe are those of which the deviation was measured."""
+    usual = make_config({})
+    return config.task is None and (config.space, config.recipe) == (usual.space, usual.recipe)
 
 
 def effect_of(data: str, metric: str, sesoi: float | None) -> float | None:
@@ -230,7 +272,7 @@ def describe_search_power(
     stated = state_power(
         design,
         num_rows,
-        spread_of(design, config.data, search.metric, rows),
+        spread_of(design, config, rows),
         metric=search.metric,
         effect=effect_of(config.data, search.metric, search.sesoi),
         seconds_per_row=(sum(spent) / len(spent) if spent else seconds) / num_workers,

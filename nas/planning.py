@@ -122,7 +122,7 @@ def _describe(plan: Plan, where: str) -> list[str]:
     stated = state_power(
         design,
         end,
-        spread_of(design, data, metric),
+        spread_of(design, config),
         metric=metric,
         effect=effect_of(data, metric, config.search.sesoi),
     )

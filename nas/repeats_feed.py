@@ -55,7 +55,8 @@ class RepeatsFeed:
     """Work that is planned as a whole: as soon as `plan` returns a list, its trainings are done.
 
     The test split is measured for finalists, for full-identity anchors, one of which is the winner's
-    rival, and for paired trainings: nothing else needs it, and nothing is chosen by it.
+    rival, and for paired trainings: nothing else needs it. The search chooses nothing by it. Flips
+    that are chosen by earlier paired trainings are chosen by it; see docs/ablation.md.
 
     Args:
         config: The study's configuration.

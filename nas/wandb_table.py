@@ -24,6 +24,9 @@ _STATES = {
     "failed": State.FAILED,
     "killed": State.FAILED,
 }
+_REASONS = {"crashed": "lost", "killed": "lost", "failed": "error"}
+"""Why a run failed that does not say so itself: W&B knows how the process ended, and not that the
+training diverged."""
 _NO_NUMBERS = ("nan", "infinity", "-infinity", "null")
 """How W&B writes values that are none."""
 _RUN_NAME = "run name"
@@ -56,8 +59,10 @@ def from_wandb(cells: Cells) -> Cells:
     columns = list(dict.fromkeys(_target(name) for name in names))
     lines = [(number, _line(line, targets)) for number, line in opened]
     _check_one_study(cells.where, lines)
-    if "state" not in columns and _RUN_STATE in columns:
-        columns.append("state")
+    if _RUN_STATE in columns:
+        columns += [name for name in ("state", "reason") if name not in columns]
+    elif "state" in columns and "reason" not in columns:
+        columns.append("reason")
     return Cells(where=cells.where, columns=columns, lines=lines)
 
 
@@ -77,18 +82,21 @@ def _line(line: Mapping[str | None, Any], targets: Mapping[str, list[str]]) -> d
         text = texts[0] if texts and texts[0].lower() not in _NO_NUMBERS else ""
         is_span = target.startswith("span")
         found[target] = "" if text == ABSENT or (is_span and text in ("0", "0.0")) else text
-    found["state"] = _state(line, targets.get("state", []))
+    found["state"], reason = _state(line, targets.get("state", []))
+    found["reason"] = found.get("reason") or reason
     if None in line:
         found[None] = line[None]
     return found
 
 
-def _state(line: Mapping[str | None, Any], names: Sequence[str]) -> str:
-    """Return how the training ended: in our words where they are there, else from W&B's."""
+def _state(line: Mapping[str | None, Any], names: Sequence[str]) -> tuple[str, str]:
+    """Return how the training ended, in our words where they are there, and why if it failed."""
     words = [str(line[name]).lower() for name in (*names, _RUN_STATE) if line.get(name)]
     ours = next((word for word in words if word in set(State)), None)
     mapped = next((_STATES[word].value for word in words if word in _STATES), "")
-    return ours or mapped
+    state = ours or mapped
+    known = (_REASONS[word] for word in words if word in _REASONS)
+    return state, next(known, "") if state == State.FAILED else ""
 
 
 def _bare(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from nas.benefit.context import BenefitContext, Metric
 from nas.benefit.distribution import reference_distribution
 from nas.benefit.frame import Frame
-from nas.benefit.sample import outcome_of
+from nas.benefit.reading import failure_of, outcome_of
 from nas.trials import State, TrialRecord
 
 
@@ -101,17 +101,21 @@ def _constraints(context: BenefitContext, frame: Frame) -> dict[str, Any]:
 
 
 def row_counts(frame: Frame, metric: Metric) -> dict[str, Any]:
-    """Count the design rows at the reference: used, counted at chance, left out and why."""
+    """Count the design rows at the reference: used, counted at chance, left out and why.
+
+    Diverged rows are `at_chance`, or `at_worst` where neither that nor their own value is known:
+    these count as `worst`, the worst value of a complete row.
+    """
     rows = frame.reference_rows
     outcomes = [outcome_of(row, metric) for row in rows]
     left_out = [row for row, value in zip(rows, outcomes, strict=True) if value is None]
-    diverged = sum(row.state is State.FAILED for row in rows) - sum(
-        row.state is State.FAILED for row in left_out
-    )
+    failures = Counter(failure_of(row, metric)[1] for row in rows if row.state is State.FAILED)
     return {
         "randomised": len(rows),
         "used": len(rows) - len(left_out),
-        "at_chance": diverged,
+        "at_chance": failures["chance"] + failures["last"],
+        "at_worst": failures["worst"],
+        "worst": metric.worst if failures["worst"] else None,
         "complete": sum(row.state is State.COMPLETE for row in rows),
         "failed": _count(row.reason or "unknown" for row in rows if row.state is State.FAILED),
         "left_out": _count(row.reason or row.state.value for row in left_out),

@@ -13,7 +13,7 @@ from nas.benefit.by_rate import analyses_by_rate, rate_rows, sign_changes
 from nas.benefit.cautions import Facts, cautions
 from nas.benefit.context import BenefitContext, Metric, study_metric
 from nas.benefit.depths import all_depths, depth_rows, other_depths
-from nas.benefit.effects import Analysis
+from nas.benefit.effects import Analysis, mostly_known
 from nas.benefit.estimates import ALPHA
 from nas.benefit.failing import fail_rows, not_trained
 from nas.benefit.fit_check import lack_of_fit
@@ -26,6 +26,7 @@ from nas.benefit.outcomes import metric_effects, sensitivity, without_failed
 from nas.benefit.paired import confirm_rows, seed_correlation
 from nas.benefit.prediction import prediction
 from nas.benefit.profile import best_set, ranking, trend
+from nas.benefit.reading import with_worst
 from nas.benefit.reference import Reference, headline_of
 from nas.benefit.retrainings import anchor_rows, noise, worthwhile
 from nas.benefit.sample import randomised, sort_rows, values_of
@@ -69,7 +70,8 @@ def skip_benefit(
         bytes. Effects are in the metric's unit, positive = better.
     """
     rows, repeats = sort_rows(rows), sort_rows(repeats)
-    metric, reference = study_metric(context), Reference(make_frame(rows, context), context)
+    reference = Reference(make_frame(rows, context), context)
+    metric = with_worst(study_metric(context), reference.rows)
     inputs = _Inputs(
         rows=rows,
         repeats=repeats,
@@ -77,9 +79,10 @@ def skip_benefit(
         reference=reference,
         metric=metric,
         values=values_of(reference.rows, metric),
-        limit=worthwhile(repeats, metric, reference.frame.layers, context.sesoi),
+        limit=worthwhile(repeats, study_metric(context), reference.frame.layers, context.sesoi),
     )
-    analysis = reference.analyse(inputs.values, inputs.limit["value"])
+    may_decide = mostly_known(int(np.isfinite(inputs.values).sum()), len(inputs.values))
+    analysis = reference.analyse(inputs.values, inputs.limit["value"], may_decide=may_decide)
     return jsonable(_parts(inputs, analysis))
 
 
@@ -101,7 +104,7 @@ def _parts(inputs: _Inputs, analysis: Analysis) -> dict[str, Any]:
         Facts(
             inputs.rows, reference.frame, analysis, context, spread, effects, without,
             sign_changes=changes, aligned=aligned, all_trials=every, confirm=confirm,
-            anchors=anchors,
+            anchors=anchors, metric=metric,
         )
     )  # fmt: skip
     fails = fail_rows(

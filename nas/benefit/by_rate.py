@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.benefit.comparison import Gap, Scores, gap, scores_of
-from nas.benefit.effects import BENEFIT, HARM, Analysis
+from nas.benefit.effects import BENEFIT, HARM, Analysis, mostly_known
 from nas.benefit.estimates import ALPHA
 from nas.benefit.multiplicity import holm
 from nas.benefit.questions import Question
@@ -44,9 +44,11 @@ def analyses_by_rate(
     found = []
     for code, rate in enumerate(levels):
         own = np.where(codes == code, values, np.nan)
-        if np.isfinite(own).any():
-            kept = reference.table.cluster[np.isfinite(own)]
-            found.append(RateAnalysis(rate, reference.analyse(own, worthwhile), kept))
+        known = np.isfinite(own)
+        if known.any():
+            may_decide = mostly_known(int(known.sum()), int((codes == code).sum()))
+            analysis = reference.analyse(own, worthwhile, may_decide=may_decide)
+            found.append(RateAnalysis(rate, analysis, reference.table.cluster[known]))
     return found if len(found) > 1 else []
 
 
@@ -70,8 +72,10 @@ def sign_changes(reference: Reference, found: Sequence[RateAnalysis]) -> list[di
     """Return the effects whose estimate has another sign at another rate.
 
     With small effects signs differ by chance, so each row says two things more. `decided`: helps
-    at one rate and hurts at another, each by its own simultaneous band. `significant`: the rates
-    differ by a test of the difference, Holm's over the level.
+    at one rate and hurts at another, each by its own simultaneous band; only then is the change
+    of sign more than chance. `size_differs`: the effects differ by a test of the difference,
+    Holm's over the level, as they may where one of them is zero (`significant`, its former name,
+    says the same).
     """
     if len(found) < 2:
         return []
@@ -135,6 +139,7 @@ def _row(
         "p": test.p,
         "p_adj": p_adj,
         "decided": {BENEFIT, HARM} <= decisions,
+        "size_differs": p_adj < ALPHA,
         "significant": p_adj < ALPHA,
         "grade": "randomised",
     }

@@ -82,6 +82,8 @@ class Metric:
     """Smallest effect that can be worth having, whatever the anchors say."""
     step: float = 0.0
     """Smallest difference that it can show: of the accuracy, one image's."""
+    worst: float | None = None
+    """What diverged rows without a value count at where `chance` is unknown; see `with_worst`."""
 
 
 _KNOWN: dict[str, tuple[int, str, float]] = {

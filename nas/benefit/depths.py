@@ -5,11 +5,11 @@ from typing import Any
 from nas.benefit.aligned import DepthAnalysis
 from nas.benefit.context import Metric
 from nas.benefit.effect_rows import effect_rows
-from nas.benefit.effects import Analysis, analyse
+from nas.benefit.effects import Analysis, analyse, mostly_known
 from nas.benefit.frame import choices_seen
 from nas.benefit.grid import grid_of
 from nas.benefit.places import block_facts
-from nas.benefit.reading import depths_of, places_of_depths
+from nas.benefit.reading import depths_of, places_of_depths, with_worst
 from nas.benefit.reference import Reference
 from nas.benefit.sample import tabulate, values_of
 
@@ -31,8 +31,13 @@ def other_depths(reference: Reference, metric: Metric, limit: float | None) -> l
         grid = grid_of(rows, places)
         choices = choices_seen(grid, frame.kinds, is_conditional=is_conditional)
         table = tabulate(rows, places, choices, is_conditional=is_conditional, grid=grid)
-        sample = table.scored(values_of(rows, metric))
-        analysis = analyse(sample, frame.kinds, None if frame.is_pooled else limit)
+        sample = table.scored(values_of(rows, with_worst(metric, rows)))
+        analysis = analyse(
+            sample,
+            frame.kinds,
+            None if frame.is_pooled else limit,
+            may_decide=mostly_known(sample.num_rows, len(rows)),
+        )
         if analysis.answers:
             facts = block_facts(places, context, choices)
             found.append(DepthAnalysis(plan, frame.layers_of(plan), analysis, facts))

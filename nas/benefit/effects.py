@@ -21,6 +21,8 @@ BENEFIT, HARM, NEGLIGIBLE, INCONCLUSIVE = "benefit", "harm", "negligible", "inco
 
 _LEAST_COMPLETE = 1 / 3
 """Share of the rows that must be complete before anything is decided."""
+_MOST_LEFT_OUT = 0.1
+"""Share of the rows that may lack an outcome: beyond it those that are left may be a selection."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,18 @@ def can_decide(sample: Sample) -> bool:
     num_complete = int((~sample.diverged).sum())
     enough = num_complete > 0 and num_complete >= _LEAST_COMPLETE * sample.num_rows
     return enough and bool(np.ptp(sample.value) > 0)
+
+
+def mostly_known(num_known: int, num_rows: int) -> bool:
+    """Say whether so few rows are left out that the others are no selection to speak of.
+
+    Rows are left out where a training was pruned or lost, which may hang on its network.
+
+    Args:
+        num_known: Rows with an outcome.
+        num_rows: All finished rows of the design.
+    """
+    return num_rows - num_known <= _MOST_LEFT_OUT * num_rows
 
 
 def decide(estimate: Estimate | None, worthwhile: float | None) -> str:

@@ -48,6 +48,11 @@ class Estimate:
         """Effect that this many rows find with 80% power at 5%, unadjusted."""
         return (t_quantile(self.df, 1 - ALPHA / 2) + t_quantile(self.df, 0.8)) * self.se
 
+    @property
+    def mde_sim(self) -> float:
+        """The same by the band that decides; blocks are decided only if their stage is, too."""
+        return self.half_width_sim + t_quantile(self.df, 0.8) * self.se
+
 
 def answer(
     models: Models, questions: Sequence[Question], draws: int = DRAWS

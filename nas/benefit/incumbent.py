@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nas.benefit.context import BenefitContext, other_metrics, step_of, study_metric
+from nas.benefit.context import BenefitContext, Metric, other_metrics, step_of, study_metric
+from nas.benefit.reading import with_worst
 from nas.benefit.retrainings import (
     by_finalist,
     is_rounded_away,
@@ -14,7 +15,13 @@ from nas.benefit.retrainings import (
     spread_of,
     spread_row,
 )
-from nas.benefit.sample import depths_of, is_full_identity, kinds_of, layers_of
+from nas.benefit.sample import (
+    depths_of,
+    is_full_identity,
+    kinds_of,
+    layers_of,
+    randomised,
+)
 from nas.errors import TableError
 from nas.finalists import best_finalist, welch
 from nas.trials import Source, State, TrialRecord
@@ -60,6 +67,28 @@ def search_result(
         # Positive where the search saw the architecture better than it is.
         "winner_curse_gap": None if found is None else metric.sign * (found - mean),
         "n_finalists": len(finalists),
+        **_versus_random(rows, group[0], mean, metric),
+    }
+
+
+def _versus_random(
+    rows: Sequence[TrialRecord], winner: TrialRecord, mean: float, metric: Metric
+) -> dict[str, Any]:
+    """Compare with the mean network of a random search: the design rows of the same depth.
+
+    Neither mean was chosen by the values that it is of. `relative_improvement` is in percent of
+    the random mean, positive where the winner is better.
+    """
+    own = [row for row in randomised(rows) if depths_of(row) == depths_of(winner)]
+    values = outcomes(own, with_worst(metric, own))
+    if not values:
+        return {}
+    spread = spread_row(values, metric.step)
+    random = spread["mean"]
+    gain = metric.sign * (mean - random)
+    return {
+        "random_search": spread | {"layers": layers_of(winner), "grade": "randomised"},
+        "relative_improvement": 100 * gain / abs(random) if random else None,
     }
 
 

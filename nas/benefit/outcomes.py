@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from nas.benefit.context import Metric, other_metrics
-from nas.benefit.effects import can_decide
+from nas.benefit.effects import can_decide, mostly_known
+from nas.benefit.reading import with_worst
 from nas.benefit.reference import Reference, headline_of
 from nas.benefit.retrainings import worthwhile
 from nas.benefit.sample import values_of
@@ -31,7 +32,7 @@ def metric_effects(
     for other in other_metrics(reference.context):
         if any(other.name in row.metrics for row in complete):
             limit = worthwhile(repeats, other, layers, None)
-            values = values_of(reference.rows, other)
+            values = values_of(reference.rows, with_worst(other, reference.rows))
             direction = "maximize" if other.sign > 0 else "minimize"
             found[other.name] = _effects(reference, values, direction, other.unit, limit)
     target = find_target(reference.rows, repeats, metric, layers)
@@ -52,7 +53,9 @@ def _effects(
     unit: str | None,
     limit: dict[str, Any],
 ) -> dict[str, Any]:
-    effects = reference.effects(reference.analyse(values, limit["value"]))
+    may_decide = mostly_known(int(np.isfinite(values).sum()), len(values))
+    analysis = reference.analyse(values, limit["value"], may_decide=may_decide)
+    effects = reference.effects(analysis)
     return {
         "direction": direction,
         "unit": unit,
@@ -74,7 +77,7 @@ def without_failed(
     if not num_left_out:
         return None
     # The few that survive are a selection, and decide no more than all rows together.
-    may_decide = can_decide(table.scored(values))
+    may_decide = _may_decide(reference, values)
     kept = np.where(complete, values, np.nan)
     effects = reference.effects(reference.analyse(kept, limit, may_decide=may_decide))
     return {"n_left_out": num_left_out, "headline": headline_of(effects), "effects": effects}
@@ -101,7 +104,7 @@ def sensitivity(
     outcome, unit, changed = _capped(values, metric)
     if changed is None:
         outcome, unit, changed = "ranks", "share of rows beaten", _ranks(values)
-    may_decide = can_decide(reference.table.scored(values))
+    may_decide = _may_decide(reference, values)
     analysis = reference.analyse(changed, None, may_decide=may_decide)
     effects = reference.effects(analysis)
     return {
@@ -111,6 +114,11 @@ def sensitivity(
         "headline": headline_of(effects),
         "effects": effects,
     }
+
+
+def _may_decide(reference: Reference, values: np.ndarray) -> bool:
+    is_known = mostly_known(int(np.isfinite(values).sum()), len(values))
+    return is_known and can_decide(reference.table.scored(values))
 
 
 def _capped(values: np.ndarray, metric: Metric) -> tuple[str, str | None, np.ndarray | None]:

@@ -9,6 +9,13 @@ POWER = 0.8
 ALPHA = 0.05
 """Share of studies that may see an effect where there is none, over the whole family."""
 _MOST = 10**9
+_USUAL = {"power": f"Usual is {POWER}.", "alpha": f"Usual is {ALPHA}."}
+_MEANINGS = {
+    "effect": "Give the size of the effect to be seen, in the unit of sd, without its sign.",
+    "margin": "Give the size below which effects do not matter, in the unit of sd.",
+    "sd": "Give the standard deviation that the model leaves, such as that of former rows.",
+    "inflation": "Give 1 for an orthogonal design.",
+}
 
 
 def runs_needed(
@@ -127,7 +134,10 @@ def pairs_needed(
     """
     _check(effect=effect, sd=sd)
     if not -1 <= correlation <= 1:
-        raise ValueError(f"power: correlation must be in [-1, 1], got correlation={correlation}.")
+        raise ValueError(
+            f"power: correlation must be in [-1, 1], got correlation={correlation}. Give 0 where it is "
+            "not known."
+        )
     quantiles = _quantiles(power, alpha, family_size, None)
     return max(math.ceil(2 * sd**2 * (1 - correlation) * quantiles**2 / effect**2 - 1e-9), 2)
 
@@ -149,7 +159,7 @@ def rows_for_equivalence(
     Raises:
         ValueError: A margin, a deviation or a probability is out of range.
     """
-    _check(effect=margin, sd=sd)
+    _check(margin=margin, sd=sd)
     _check_shares(power, alpha, 1)
     quantiles = float(ndtri(1 - alpha) + ndtri((1 + power) / 2))
     return max(math.ceil(2 * num_kinds * sd**2 * quantiles**2 / margin**2 - 1e-9), 1)
@@ -167,12 +177,18 @@ def _quantiles(power: float, alpha: float, family_size: int, df: float | None) -
 def _check_shares(power: float, alpha: float, family_size: int) -> None:
     for name, value in (("power", power), ("alpha", alpha)):
         if not 0 < value < 1:
-            raise ValueError(f"power: {name} must be in (0, 1), got {name}={value}.")
+            raise ValueError(
+                f"power: {name} must be in (0, 1), got {name}={value}. {_USUAL[name]}"
+            )
     if family_size < 1:
-        raise ValueError(f"power: family_size must be >= 1, got family_size={family_size}.")
+        raise ValueError(
+            f"power: family_size must be >= 1, got family_size={family_size}. Give 1 for an effect alone."
+        )
 
 
 def _check(**sizes: float) -> None:
     for name, value in sizes.items():
         if not 0 < value < math.inf:
-            raise ValueError(f"power: {name} must be a number > 0, got {name}={value}.")
+            raise ValueError(
+                f"power: {name} must be a number > 0, got {name}={value}. {_MEANINGS[name]}"
+            )

@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from search_spaces.spec import Kind, Place
 
 _SKIP = re.compile(r"^skip\.(stage[1-9]\d*\.block[1-9]\d*)$")
 _DEPTH = re.compile(r"^depth\.stage([1-9]\d*)$")
+
+Counted = Literal["chance", "last", "worst", "left_out"]
+"""What a failed row counts at: guessing, its own last value, the worst complete row, nothing."""
 
 
 def kinds_of(row: TrialRecord) -> dict[Place, Kind]:
@@ -78,19 +83,43 @@ def architecture_of(row: TrialRecord) -> str:
 def outcome_of(row: TrialRecord, metric: Metric) -> float | None:
     """Return the metric in its own unit, or None where the row says nothing about it.
 
-    A diverged training is an outcome: it counts as a network that guesses, or with its last
-    value where that is not known. So is the last value of a failure without a reason, as tables
-    have them. Trainings that failed for want of memory or of a machine say nothing.
+    A diverged training is an outcome: see `failure_of`. Pruned ones say nothing.
     """
-    value = row.value if metric.is_study_metric else row.metrics.get(metric.name)
-    recorded = value if value is not None and np.isfinite(value) else None
     if row.state is State.COMPLETE:
-        return recorded
-    if row.state is State.FAILED and row.reason == "diverged":
-        return recorded if metric.chance is None else metric.chance
-    if row.state is State.FAILED and row.reason is None:
-        return recorded
-    return None
+        return _recorded(row, metric)
+    return failure_of(row, metric)[0] if row.state is State.FAILED else None
+
+
+def failure_of(row: TrialRecord, metric: Metric) -> tuple[float | None, Counted]:
+    """Return the value that a failed row counts at, in the metric's own unit, and which it is.
+
+    A diverged training counts as a network that guesses, or with its last value where that is
+    unknown. A failure without a reason, as tables have them, is a divergence with the value that
+    stands there. Where neither is known it counts at `metric.worst`: without it the networks that
+    survive would be compared, which are a selection. Trainings that failed for want of memory or
+    of a machine say nothing.
+    """
+    recorded, chance, worst = _recorded(row, metric), metric.chance, metric.worst
+    ways: list[tuple[float | None, Counted]] = []
+    if row.reason == "diverged":
+        ways = [(chance, "chance"), (recorded, "last"), (worst, "worst")]
+    elif row.reason is None:
+        ways = [(recorded, "last"), (chance, "chance"), (worst, "worst")]
+    return next((way for way in ways if way[0] is not None), (None, "left_out"))
+
+
+def with_worst(metric: Metric, rows: Sequence[TrialRecord]) -> Metric:
+    """Return the metric with the worst value of these complete rows, where guessing is unknown."""
+    own = [_recorded(row, metric) for row in rows if row.state is State.COMPLETE]
+    known = [metric.sign * value for value in own if value is not None]
+    if metric.chance is not None or not known:
+        return metric
+    return replace(metric, worst=metric.sign * min(known))
+
+
+def _recorded(row: TrialRecord, metric: Metric) -> float | None:
+    value = row.value if metric.is_study_metric else row.metrics.get(metric.name)
+    return value if value is not None and np.isfinite(value) else None
 
 
 def places_of_depths(depths: Iterable[int]) -> tuple[Place, ...]:

@@ -64,7 +64,7 @@ class Sample:
     cluster: np.ndarray
     """Index of the architecture, shape (rows,)."""
     diverged: np.ndarray
-    """Whether the row counts at chance, shape (rows,)."""
+    """Whether the row failed and counts at chance or the like, shape (rows,)."""
     seconds: np.ndarray | None = None
     """Training time, NaN where it is unknown or the training did not end well, shape (rows,)."""
     spans: np.ndarray | None = None

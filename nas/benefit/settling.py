@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.benefit.context import BenefitContext, study_metric
-from nas.benefit.effects import INCONCLUSIVE, Analysis, analyse
+from nas.benefit.effects import INCONCLUSIVE, Analysis, analyse, mostly_known
 from nas.benefit.estimates import Estimate
 from nas.benefit.frame import make_frame
 from nas.benefit.questions import Question
+from nas.benefit.reading import with_worst
 from nas.benefit.retrainings import worthwhile
 from nas.benefit.sample import ENOUGH_ROWS, KINDS, make_sample, sort_rows
 from nas.trials import TrialRecord
@@ -44,7 +45,7 @@ def settled(
     The same numbers as the map's; it leaves out what the count does not need.
     """
     frame = make_frame(sort_rows(rows), context)
-    metric = study_metric(context)
+    metric = with_worst(study_metric(context), frame.reference_rows)
     sample = make_sample(
         frame.reference_rows,
         frame.places,
@@ -52,8 +53,9 @@ def settled(
         frame.choices,
         is_conditional=frame.is_conditional,
     )
-    limit = worthwhile(repeats, metric, frame.layers, context.sesoi)["value"]
-    return count_settled(analyse(sample, frame.kinds, limit, live=True))
+    limit = worthwhile(repeats, study_metric(context), frame.layers, context.sesoi)["value"]
+    may_decide = mostly_known(sample.num_rows, len(frame.reference_rows))
+    return count_settled(analyse(sample, frame.kinds, limit, live=True, may_decide=may_decide))
 
 
 def count_settled(analysis: Analysis) -> Settled:

@@ -36,11 +36,16 @@ def decide_equality(
     """
     fit = fit_effects(settings, values)
     p = equality_test(fit)
-    verdict = Verdict.INCONCLUSIVE
+    verdict, are_small = Verdict.INCONCLUSIVE, deviations_within(fit, smallest)
     if p < _ALPHA:
         verdict = Verdict.SUPPORTED
-    elif deviations_within(fit, smallest):
+    elif are_small:
         verdict = Verdict.CONTRADICTED
+    size = ""
+    if are_small:
+        size = (
+            f"; no group is further than {smallest:.2g} nats from their mean, which hardly matters"
+        )
     estimates = effect_estimates(fit, names, len(values))
     ranks = rank_intervals(fit)
     order = sorted(range(len(names)), key=lambda index: -fit.coefficients[index])
@@ -50,12 +55,13 @@ def decide_equality(
         evidence=(
             f"equality of {len(names)} groups of blocks: p = {p:.2g}; most in {names[first]} "
             f"({with_interval(estimates[first])}, {_rank(ranks[first])}), least in {names[last]} "
-            f"({with_interval(estimates[last])}, {_rank(ranks[last])})"
+            f"({with_interval(estimates[last])}, {_rank(ranks[last])}){size}"
         ),
         estimates=tuple(estimates),
         facts={
             "p of the Wald test": p,
             "smallest difference worth having": smallest,
+            "all differences are smaller": are_small,
             **{f"rank of {name}": _rank(rank) for name, rank in zip(names, ranks, strict=True)},
         },
         plot=_profile(estimates, fit),
@@ -114,8 +120,8 @@ EQUALITY = ClaimTest(
         "covariance."
     ),
     rule=(
-        "Supported: the Wald test that all six effects are equal gives p < 0.05. Contradicted: it "
-        "does not, and the simultaneous 95% intervals of all six differences from their mean lie "
+        "Supported: the Wald test that all six effects are equal gives p < 0.05, however small their "
+        "differences; where none is worth having, the evidence says so. Contradicted: it does not, and the simultaneous 95% intervals of all six differences from their mean lie "
         "within the smallest difference worth having (5% of the sum of the effects, at least "
         "0.005 nats). Else inconclusive. That effects differ does not settle their order: see the "
         "rank intervals."

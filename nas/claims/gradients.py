@@ -1,5 +1,6 @@
 """C1 and C1b: what becomes of gradients on their way to the first block, without training."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -24,6 +25,8 @@ _LAYERS = (20, 56)
 _SEEDS = 10
 _LIMIT = 1.0
 """Powers of ten between the first and the last block up to which gradients count as even."""
+_CLIPPED = 30.0
+"""Powers of ten from which on a gradient is too large, or too small, to be known."""
 _NORMS = {"batch": "with batch norm", "none": "without norm"}
 _KINDS = {Kind.NONE: "plain", Kind.IDENTITY: "with skips"}
 _STYLES = {Kind.NONE: "plain", Kind.IDENTITY: "identity"}
@@ -43,7 +46,7 @@ class GradientCase:
     def ratio(self) -> Estimate:
         """Mean of log10(first block / last block) over seeds, with its interval."""
         name = f"{'with skips' if self.has_skips else 'plain'}, {_NORMS[self.norm]}"
-        ratios = [blocks[0] - blocks[-1] for blocks in self.logs]
+        ratios = [_ratio(blocks[0], blocks[-1]) for blocks in self.logs]
         return mean_estimate(f"{name}, {self.layers} layers", ratios, unit="powers of ten")
 
     @property
@@ -63,6 +66,12 @@ class GradientCase:
         if low > _LIMIT:
             return "explode"
         return "stay even" if low >= -_LIMIT and high <= _LIMIT else "are unclear"
+
+
+def _ratio(first: float, last: float) -> float:
+    """Return log10(first / last); NaN where both are beyond what is known, on the same side."""
+    is_known = min(abs(first), abs(last)) < _CLIPPED or first * last < 0
+    return first - last if is_known else math.nan
 
 
 def decide_vanishing(cases: Sequence[GradientCase], norm: str) -> Finding:
@@ -183,6 +192,11 @@ def _cosine_jobs(setup: ClaimsSetup) -> dict[tuple[int, Kind], Measuring]:
     }
 
 
+def _with_nan(values: Sequence[float | None]) -> list[float]:
+    """Return what was measured; a file has None for what was not a number."""
+    return [math.nan if value is None else value for value in values]
+
+
 def _plan_gradients(setup: ClaimsSetup) -> list[Job]:
     return list(_gradient_jobs(setup).values())
 
@@ -193,7 +207,12 @@ def _plan_cosines(setup: ClaimsSetup) -> list[Job]:
 
 def _decide_gradients(setup: ClaimsSetup, results: Results) -> Finding:
     cases = [
-        GradientCase(norm=norm, layers=layers, has_skips=kind is not Kind.NONE, logs=logs)
+        GradientCase(
+            norm=norm,
+            layers=layers,
+            has_skips=kind is not Kind.NONE,
+            logs=[_with_nan(blocks) for blocks in logs],
+        )
         for (norm, layers, kind), job in _gradient_jobs(setup).items()
         if (logs := results.measured(job)) is not None
     ]
@@ -208,7 +227,10 @@ def _decide_cosines(setup: ClaimsSetup, results: Results) -> Finding:
         return not_tested("its gradients are not measured")
     return decide_shattering(
         {
-            layers: (found[layers, Kind.IDENTITY], found[layers, Kind.NONE])
+            layers: (
+                _with_nan(found[layers, Kind.IDENTITY]),
+                _with_nan(found[layers, Kind.NONE]),
+            )
             for layers in setup.depths(_LAYERS)
         }
     )

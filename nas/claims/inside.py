@@ -28,7 +28,7 @@ _GRID = 4
 """Features and targets of a probe are averaged to at most so many px a side."""
 _NUM_BATCHES = 8
 _LEAST_NORM, _LARGEST_NORM = 1e-30, 1e30
-"""What a gradient of zero, and one that overflowed, count as."""
+"""What a gradient of zero, and one that overflowed, count as; NaN stays what it is."""
 
 
 def look_inside(training: Training, weights: bytes, data: ImageData) -> dict[str, Any]:
@@ -93,7 +93,10 @@ def measure(measuring: Measuring, data: ImageData) -> Any:
 
 def _fresh(measuring: Measuring, seed: int) -> CandidateResNet:
     if measuring.spec is None:
-        raise TypeError(f"{measuring.what} must be measured on a network, got spec=None.")
+        raise TypeError(
+            f"nas claims: {measuring.what} must be measured on a network, got spec=None. Give "
+            "Measuring the spec of a network."
+        )
     return build_candidate(measuring.spec, generator(_seed(measuring, seed), "init")).train()
 
 
@@ -117,7 +120,7 @@ def _gradient_logs(
 
 def _log10(norm: float) -> float:
     if math.isnan(norm):
-        return math.log10(_LARGEST_NORM)
+        return math.nan
     return math.log10(min(max(norm, _LEAST_NORM), _LARGEST_NORM))
 
 
@@ -129,7 +132,7 @@ def _mean_cosine(network: CandidateResNet, measuring: Measuring, split: Split, s
         loss = functional.cross_entropy(network(images), labels)
         parts = torch.autograd.grad(loss, weights)
         whole = torch.cat([part.flatten() for part in parts]).double()
-        gradients.append(torch.nan_to_num(whole))
+        gradients.append(whole)
     cosines = [
         float(functional.cosine_similarity(a, b, dim=0)) for a, b in combinations(gradients, 2)
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.claims.finding import Finding, Verdict, not_tested
+from nas.claims.finding import Verdict, not_tested
 from nas.claims.jobs import OWN_SEED, Measuring, Training
 from nas.claims.results import ClaimTest, Results
 from nas.claims.setup import ClaimsSetup
@@ -27,7 +27,7 @@ def describe_claim(
         finding = not_tested("not asked for")
     else:
         finding = claim.decide(setup, results)
-    where = _where(setup, jobs)
+    where = _where(setup, jobs, results)
     tested = finding.verdict is not Verdict.NOT_TESTED
     return {
         "id": claim.id,
@@ -37,21 +37,21 @@ def describe_claim(
         "test": claim.test,
         "rule": claim.rule,
         "data": where,
-        "numbers": _numbers(finding),
+        "numbers": finding.numbers(),
     }
 
 
-def _numbers(finding: Finding) -> dict[str, Any]:
-    return finding.numbers()
-
-
-def _where(setup: ClaimsSetup, jobs: Sequence[Training | Measuring]) -> dict[str, Any]:
-    """Say on what data, networks and recipe a claim was tested."""
-    trainings = [job for job in jobs if isinstance(job, Training)]
+def _where(
+    setup: ClaimsSetup, jobs: Sequence[Training | Measuring], results: Results
+) -> dict[str, Any]:
+    """Say on what data, networks and recipe a claim was tested, and on which seeds."""
+    planned = [job for job in jobs if isinstance(job, Training)]
+    trainings = [training for training in planned if results.has(training)]
     specs = [job.spec for job in jobs if job.spec is not None]
     layers = sorted({spec.layers for spec in specs})
-    rates = sorted({training.recipe.lr for training in trainings}, reverse=True)
+    rates = sorted({training.recipe.lr for training in planned}, reverse=True)
     paired = [training for training in trainings if training.replicate < OWN_SEED]
+    used = _complete_replicates(planned, results)
     measured = [job.num_seeds for job in jobs if isinstance(job, Measuring)]
     where = {
         "dataset": setup.facts.name,
@@ -59,10 +59,13 @@ def _where(setup: ClaimsSetup, jobs: Sequence[Training | Measuring]) -> dict[str
         "n_val": setup.facts.n_val,
         "layers": layers,
         "lr": rates,
-        "epochs": setup.recipe.epochs if trainings else 0,
+        "epochs": setup.recipe.epochs if planned else 0,
         "trainings": len({training.key for training in trainings}),
+        "planned_trainings": len({training.key for training in planned}),
         "paired_trainings": len({training.key for training in paired}),
-        "seeds": len({training.replicate for training in paired}),
+        "seeds": len(used),
+        "replicates": used,
+        "study_seed": setup.scope.study_seed,
         "measuring_seeds": max(measured, default=0),
         "block": _block(setup),
         "activation": setup.template.activation,
@@ -71,6 +74,13 @@ def _where(setup: ClaimsSetup, jobs: Sequence[Training | Measuring]) -> dict[str
         "recipe": setup.recipe.model_dump(mode="json"),
     }
     return where | {"words": _words(where)}
+
+
+def _complete_replicates(planned: Sequence[Training], results: Results) -> list[int]:
+    """Return the replicates that networks are compared on: those of which nothing is missing."""
+    shared = [training for training in planned if training.replicate < OWN_SEED]
+    missing = {training.replicate for training in shared if not results.has(training)}
+    return sorted({training.replicate for training in shared} - missing)
 
 
 def _block(setup: ClaimsSetup) -> str:
@@ -82,7 +92,7 @@ def _words(where: Mapping[str, Any]) -> str:
     parts = [f"on {where['dataset']}"]
     if where["layers"]:
         parts.append(f"{_listed([str(number) for number in where['layers']])} layers")
-    if where["trainings"]:
+    if where["planned_trainings"]:
         parts.append(f"lr {_listed([f'{lr:.3g}' for lr in where['lr']])}")
         parts.append(count(where["epochs"], "epoch"))
         parts.append(_seeds(where))
@@ -94,12 +104,18 @@ def _words(where: Mapping[str, Any]) -> str:
 def _seeds(where: Mapping[str, Any]) -> str:
     paired, number = where["paired_trainings"], where["trainings"]
     words = f"{count(paired, 'training')} on {count(where['seeds'], 'seed')}" if paired else ""
-    if paired == number:
-        return words
+    if paired and paired == number:
+        return words + _lost(where)
     alone = number - paired
     if not paired:
-        return f"{count(alone, 'training')}, each on its own seed"
-    return f"{words} and {alone:,} each on its own"
+        return f"{count(alone, 'training')}, each on its own seed{_lost(where)}"
+    return f"{words} and {alone:,} each on its own{_lost(where)}"
+
+
+def _lost(where: Mapping[str, Any]) -> str:
+    """Say how many trainings are missing."""
+    missing = where["planned_trainings"] - where["trainings"]
+    return f" ({missing:,} more are missing)" if missing else ""
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -150,6 +150,9 @@ def _why_no_answer(benefit: Mapping[str, Any], has_effect: bool) -> str:
         named = sorted((reason for reason in reasons if reason != "unknown"), key=str)
         why = f" ({', '.join(reason.replace('_', ' ') for reason in named)})" if named else ""
         return f"{failed:,} of {count(total, 'random network')} failed{why}"
+    left_out = sum(mapping(rows.get("left_out")).values())
+    if 10 * left_out > total:
+        return f"{left_out:,} of {count(total, 'random network')} are left out, too many to decide"
     used = count(rows.get("used") or total, "random network")
     return f"{used} have one and the same value" if has_effect else ""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from nas.report.effects import Direction, Effect, all_skips, block_effects, effects_of
-from nas.report.pairs import Pair, best_pairs, is_best
+from nas.report.pairs import Pair, best_pairs, is_best, read_pairs
 from search_spaces.spec import Place
 
 _SKIPS = ("identity", "projection", "skip")
@@ -120,6 +120,8 @@ class InNetwork:
     """By stage and block, where the network has a skip."""
     num_pairs: int
     """Fewest pairs of trainings behind one of them."""
+    test_looks: int
+    """Flips, of all networks, that were compared on the test split; 0 where these were not."""
 
 
 def in_network(benefit: Mapping[str, Any]) -> InNetwork | None:
@@ -134,7 +136,13 @@ def in_network(benefit: Mapping[str, Any]) -> InNetwork | None:
         title=f"{title} ({base})",
         verdicts=paired_verdicts(flips),
         num_pairs=min(one.n_pairs for one in flips),
+        test_looks=_test_looks(benefit) if any(one.split == "test" for one in flips) else 0,
     )
+
+
+def _test_looks(benefit: Mapping[str, Any]) -> int:
+    every = [one for flips in read_pairs(benefit).values() for one in flips]
+    return sum(one.split == "test" and one.estimate is not None for one in every)
 
 
 def answer(stages: Sequence[StageKeep], benefit: Mapping[str, Any]) -> str:

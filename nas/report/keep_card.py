@@ -115,8 +115,20 @@ def _how_sure(data: ReportData, network: InNetwork | None) -> str:
         "or all blocks, at once."
     )
     if network is not None:
-        return f"{sure} {esc(STAND_IN)}"
+        return f"{sure} {esc(STAND_IN)}{_test_use(network)}"
     if not mapping(data.benefit.get("search")).get("incumbent") or data.run is None:
         return sure
     command = f"<code>nas ablate {esc(shlex.quote(data.run))}</code>"
     return f"{sure} Whether your best network needs each of them: {command}"
+
+
+def _test_use(network: InNetwork) -> str:
+    """Say what choosing by verdicts of the test split does to it."""
+    if not network.test_looks:
+        return ""
+    return (
+        f" The second column is of the test split, on which {count(network.test_looks, 'flip')} "
+        f"{'was' if network.test_looks == 1 else 'were'} compared. Who leaves out skips because of it "
+        "has chosen by that split: only images that nobody has looked at yet say without favour how "
+        "good the changed network is."
+    )

@@ -1,6 +1,6 @@
 """Effects at each learning rate of the design, and where their sign hangs on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,19 +62,33 @@ def _coarse(row: Mapping[str, Any]) -> dict[int, Effect]:
 
 
 def _changes(data: ReportData, metric: Metric) -> str:
-    """Name the effects that have another sign at another rate, clear ones first."""
+    """Name the effects that have another sign at another rate, clear ones first.
+
+    A change of sign is shown where both signs are decided. Where only the difference is, the effect
+    may as well be nothing at one of the rates.
+    """
     changes = rows(data.benefit.get("lr_sign_changes"))
-    clear = [row for row in changes if row.get("decided") or row.get("significant")]
-    left = len(changes) - len(clear)
-    lines = "".join(f"<li>{_change(row, metric)}</li>" for row in clear[:_MOST_CHANGES])
-    if len(clear) > _MOST_CHANGES:
-        lines += f"<li>{len(clear) - _MOST_CHANGES} more in skip_benefit.json.</li>"
+    turned = [row for row in changes if row.get("decided")]
+    sized = [row for row in changes if not row.get("decided") and row.get("size_differs")]
+    left = len(changes) - len(turned) - len(sized)
     rest = paragraph(
         f"{count(left, 'further estimate')} {'has' if left == 1 else 'have'} another sign at "
         "another rate by no more than noise."
     )
-    head = paragraph("*The sign hangs on the learning rate*:", "plain") if clear else ""
-    return f"{head}<ul>{lines}</ul>{rest if left else ''}" if clear else (rest if left else "")
+    return (
+        _named("*The sign hangs on the learning rate*:", turned, metric)
+        + _named("The size differs between rates, a change of sign is not shown:", sized, metric)
+        + (rest if left else "")
+    )
+
+
+def _named(head: str, changes: Sequence[Mapping[str, Any]], metric: Metric) -> str:
+    if not changes:
+        return ""
+    lines = "".join(f"<li>{_change(row, metric)}</li>" for row in changes[:_MOST_CHANGES])
+    if len(changes) > _MOST_CHANGES:
+        lines += f"<li>{len(changes) - _MOST_CHANGES} more in skip_benefit.json.</li>"
+    return f"{paragraph(head, 'plain')}<ul>{lines}</ul>"
 
 
 def _change(row: Mapping[str, Any], metric: Metric) -> str:

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from nas.ablation_plan import AblateOptions, plan_ablation
-from nas.ablation_text import STAND_IN, describe_ablation, describe_rows, estimate_seconds
+from nas.ablation_text import (
+    STAND_IN,
+    TEST_USE,
+    describe_ablation,
+    describe_rows,
+    estimate_seconds,
+)
 from nas.price import training_seconds
 from nas.trials import Source, State, TrialRecord
 from search_spaces.spec import Kind
@@ -103,7 +109,10 @@ def test_table_says_place_kinds_mean_interval_and_what_follows() -> None:
         "cannot tell",
         "",
         STAND_IN,
+        TEST_USE,
     ]
+    chosen = [row | {"split": "validation"} for row in rows]
+    assert describe_rows(chosen, "val/log_loss").splitlines()[-1] == STAND_IN
 
 
 def test_without_a_pair_there_is_no_table() -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,17 @@ class TestTrials:
             "does not fit together (empty block)": (1,),
             "does not fit together (absent block)": (2,),
         }
+
+    def test_an_exception_is_no_divergence_and_a_last_report_that_is_no_number_is(self) -> None:
+        failed = {"state": TrialState.FAIL, "value": None}
+        trials = numbered(
+            made(**failed),
+            made(**failed, intermediate_values={1: math.nan, 2: 0.5}),
+            made(**failed, intermediate_values={1: 0.5, 2: math.nan}),
+            made(**failed, user_attrs={"reason": "oom"}),
+        )
+        read = read_study(trials, OwnNames(), "study 'x'").records
+        assert [record.reason for record in read] == ["error", "error", "diverged", "oom"]
 
     def test_enqueued_design_rows_count_where_they_were_trained_as_planned(self) -> None:
         plan = {"skip.stage1.block1": "identity", "skip.stage1.block2": "none"}

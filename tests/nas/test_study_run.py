@@ -69,7 +69,7 @@ def test_search_anchors_report_and_conclusion_come_in_order(tmp_path: Path) -> N
     assert lines[0] == f"study    tiny in {tmp_path}"
     assert lines[1].startswith("devices  2 workers on cpu")
     assert lines[2].startswith("price    4 randomised trials at 14 layers")
-    assert lines[4].startswith("power    to see 0.05 nats at a single block takes about ")
+    assert lines[4].startswith("power    to see 0.5 residual sd at a single block takes about ")
     assert lines[-1] == f"report   {tmp_path / 'report' / 'report.html'}"
     timing = json.loads((tmp_path / "logs" / "timing.json").read_text())
     assert timing["counts"]["search.tell"] == timing["counts"]["anchors.tell"] == 8

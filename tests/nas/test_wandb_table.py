@@ -110,6 +110,34 @@ def test_where_our_own_state_was_not_exported_that_of_the_run_counts() -> None:
     assert [(rows.reason, rows.rows) for rows in read.unused] == [("not finished", (3,))]
 
 
+@pytest.mark.parametrize(
+    ("state", "own", "reason"),
+    [
+        ("crashed", None, "lost"),
+        ("killed", None, "lost"),
+        ("failed", None, "error"),
+        ("crashed", "diverged", "diverged"),
+    ],
+)
+def test_a_run_whose_machine_was_lost_is_no_network_that_did_not_train(
+    state: str, own: str | None, reason: str
+) -> None:
+    first, *others = design_trials(60)
+    rows = [{"State": "finished", **run_of(r)[0], "value": r.value} for r in (first, *others)]
+    rows[3] |= {"State": state, "value": "", **({"reason": own} if own else {})}
+    assert read_rows(rows).records[3].reason == reason
+    found = nas.skip_benefit(rows, direction="minimize")
+    fails = [row for row in found["effects"] if row["estimand"] == "FAIL"]
+    assert bool(fails) is (reason == "diverged")
+
+
+def test_the_state_of_the_api_counts_as_that_of_the_page() -> None:
+    records = design_trials(2)
+    rows = [{"state": "finished", "config": run_of(r)[0], "value": r.value} for r in records]
+    rows[1] |= {"state": "crashed", "value": None}
+    assert [row.reason for row in read_rows(rows).records] == [None, "lost"]
+
+
 def test_runs_of_several_studies_are_told_apart() -> None:
     records = design_trials(3)
     rows = [config | summary for config, summary in map(run_of, records)]

@@ -1,6 +1,6 @@
 """Warnings about which rows there are."""
 
-from nas.benefit.cautions.facts import Caution, Facts, new_study, without_limits
+from nas.benefit.cautions.facts import Caution, Facts, new_study, undecided, without_limits
 from nas.benefit.estimates import ALPHA
 from nas.benefit.questions import SKIP
 from nas.trials import State
@@ -42,7 +42,7 @@ def pruned_rows(facts: Facts) -> Caution | None:
     return Caution(
         "W_PRUNED_ROWS",
         f"{pruned} design rows were pruned and are left out. Pruning removes bad networks, so "
-        "effects look smaller than they are.",
+        f"effects look smaller than they are.{undecided(facts)}",
         new_study(
             facts, "--mode effects", "effects", "Train the design rows to the end, unpruned."
         ),

@@ -5,22 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.benefit.cautions.facts import Caution, Facts, ablation, more_rows
-from nas.benefit.effects import BENEFIT, NEGLIGIBLE
+from nas.benefit.effects import BENEFIT, INCONCLUSIVE, NEGLIGIBLE
 
 _LEAST_DELETIONS = 2
 
 
 def loo_redundant(facts: Facts) -> Caution | None:
-    """Every single deletion looks harmless while all skips together matter."""
+    """No single deletion was shown to matter while all skips together do."""
     redundant = _redundant(facts)
     if redundant is None or not _all_matter(facts):
         return None
-    base, places = redundant
+    base, places, is_shown = redundant
     flips = ",".join(f"{place}=none" for place in places)
     return Caution(
         "W_LOO_REDUNDANT",
-        f"In {base} no single one of {len(places)} skips is worth keeping by itself, yet all "
-        "together are: skips stand in for each other. Do not delete several on this evidence.",
+        _words(base, len(places), is_shown=is_shown),
         ablation(
             facts,
             "Delete the skips that you mean to leave out all at once, and retrain on fresh seeds.",
@@ -29,21 +28,38 @@ def loo_redundant(facts: Facts) -> Caution | None:
     )
 
 
-def _redundant(facts: Facts) -> tuple[str, list[str]] | None:
-    """Return a network whose deletions are all negligible or undecided and small."""
+def _words(base: str, number: int, *, is_shown: bool) -> str:
+    if is_shown:
+        return (
+            f"In {base} no single one of {number} skips is worth keeping by itself, yet all "
+            "together are: skips stand in for each other. Do not delete several on this evidence."
+        )
+    return (
+        f"In {base} none of {number} skips was shown to matter one by one, yet all together do: "
+        "skips may stand in for each other, or the pairs are too few to tell. Do not delete "
+        "several on this evidence."
+    )
+
+
+def _redundant(facts: Facts) -> tuple[str, list[str], bool] | None:
+    """Return a network whose deletions are all negligible or undecided and small.
+
+    The last part says whether all are negligible: undecided is no evidence of no effect.
+    """
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in facts.confirm:
         if row.get("estimand") == "ABL":
             groups[str(row.get("base"))].append(row)
     for base, rows in groups.items():
         if len(rows) >= _LEAST_DELETIONS and all(_is_small(row) for row in rows):
-            return base, _places(rows)
+            is_shown = all(row.get("decision") == NEGLIGIBLE for row in rows)
+            return base, _places(rows), is_shown
     return None
 
 
 def _is_small(row: Mapping[str, Any]) -> bool:
     decision = row.get("decision")
-    return decision == NEGLIGIBLE or (decision == "inconclusive" and row.get("size") == "small")
+    return decision == NEGLIGIBLE or (decision == INCONCLUSIVE and row.get("size") == "small")
 
 
 def _places(rows: Sequence[Mapping[str, Any]]) -> list[str]:

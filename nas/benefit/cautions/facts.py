@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nas.benefit.all_trials import AllTrials
-from nas.benefit.context import BenefitContext
-from nas.benefit.effects import Analysis
+from nas.benefit.context import BenefitContext, Metric
+from nas.benefit.effects import Analysis, mostly_known
 from nas.benefit.frame import Frame
 from nas.benefit.more_trials import more_trials
 from nas.trials import TrialRecord
@@ -48,6 +48,8 @@ class Facts:
     """Paired retrainings."""
     anchors: Sequence[Mapping[str, Any]] = ()
     """Rows of the anchors."""
+    metric: Metric | None = None
+    """The study's metric as the rows were scored; None: that of the context."""
 
 
 def new_study(facts: Facts, flags: str, ending: str, words: str) -> str:
@@ -87,3 +89,14 @@ def more_rows(facts: Facts) -> str:
 def without_limits(limits: Sequence[str]) -> str:
     """Return the flags that lift constraints."""
     return "".join(f" --set constraints.{key}=null" for key in limits)
+
+
+def undecided(facts: Facts) -> str:
+    """Say that nothing is decided where too many design rows are left out, else nothing."""
+    known, rows = facts.analysis.sample.num_rows, len(facts.frame.reference_rows)
+    if mostly_known(known, rows):
+        return ""
+    return (
+        f" With {rows - known} of {rows} design rows left out the others may be a selection, so "
+        "nothing is decided."
+    )

@@ -1,9 +1,12 @@
 """Warnings about what the rows cannot tell."""
 
+import math
+
 import numpy as np
 
 from nas.benefit.cautions.facts import Caution, Facts, ablation, more_rows, new_study
 from nas.benefit.coding import effect_coding
+from nas.benefit.effects import INCONCLUSIVE
 from nas.benefit.estimates import ALPHA
 from nas.benefit.sample import KINDS
 from nas.benefit.settling import is_answer
@@ -69,26 +72,27 @@ def largest_vif(facts: Facts) -> float:
 
 
 def underpowered(facts: Facts) -> Caution | None:
-    """Answers about blocks whose smallest detectable effect is larger than what matters."""
-    limit = facts.analysis.worthwhile
-    asked = [
-        row
-        for question, row in zip(facts.analysis.questions, facts.effects, strict=True)
-        if question.position is not None and is_answer(facts.analysis, question)
-    ]
+    """Answers about blocks whose smallest detectable effect is larger than what matters.
+
+    By the simultaneous band, which is what decides.
+    """
+    analysis = facts.analysis
+    asked = [q for q in analysis.questions if q.position is not None and is_answer(analysis, q)]
+    limit = -math.inf if analysis.worthwhile is None else analysis.worthwhile
+    sizes = {q: analysis.answers[q].mde_sim for q in asked if q in analysis.answers}
     weak = [
-        row
-        for row in asked
-        if row["decision"] == "inconclusive"
-        and (row["mde"] is None or limit is None or row["mde"] > limit)
+        question
+        for question in asked
+        if analysis.decisions[question] == INCONCLUSIVE and sizes.get(question, math.inf) > limit
     ]
     if not weak or not facts.frame.rows:
         return None
-    mdes = [row["mde"] for row in weak if row["mde"] is not None]
+    known = [sizes[q] for q in weak if q in sizes and math.isfinite(sizes[q])]
     found = (
-        f" At these blocks {facts.analysis.sample.num_rows} design rows find effects from "
-        f"{float(np.median(mdes)):.2g} up."
-        if mdes
+        f" At these blocks {analysis.sample.num_rows} design rows find effects from "
+        f"{float(np.median(known)):.2g} up four times in five where the whole stage has them; a "
+        "block that matters alone is found less often, as its stage must be decided first."
+        if known
         else " There are too few design rows for single blocks."
     )
     return Caution(

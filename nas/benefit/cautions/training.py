@@ -1,9 +1,12 @@
 """Warnings about how the networks were trained."""
 
 import shlex
+from collections import Counter
 
-from nas.benefit.cautions.facts import Caution, Facts, new_study
+from nas.benefit.cautions.facts import Caution, Facts, new_study, undecided
+from nas.benefit.context import study_metric
 from nas.benefit.questions import SKIP
+from nas.benefit.reading import failure_of
 from nas.trials import State
 from search_spaces.spec import Kind
 
@@ -32,13 +35,10 @@ def _failure_share(facts: Facts) -> tuple[int, int]:
 
 def _failures(facts: Facts, failed: int, total: int) -> Caution:
     rate = float(facts.context.recipe.get("lr") or 0.1) / 3
-    scored = sum(
-        row.state is State.FAILED and row.reason == "diverged" for row in facts.frame.rows
-    )
     return Caution(
         "W_FAILURES",
-        f"{failed} of {total} design rows failed; {scored} diverged and count as a network that "
-        f"guesses where its value is known, {failed - scored} are left out.{_both_ways(facts)}",
+        f"{failed} of {total} design rows failed; {_counted(facts)}.{_both_ways(facts)}"
+        f"{undecided(facts)}",
         new_study(
             facts,
             f"--set recipe.lr={rate:.2g}",
@@ -46,6 +46,25 @@ def _failures(facts: Facts, failed: int, total: int) -> Caution:
             "Train the design again with a lower learning rate.",
         ),
     )
+
+
+def _counted(facts: Facts) -> str:
+    """Say what the failed rows count at."""
+    metric = facts.metric or study_metric(facts.context)
+    failed = [row for row in facts.frame.rows if row.state is State.FAILED]
+    numbers = Counter(failure_of(row, metric)[1] for row in failed)
+    without_reason = any(row.reason is None for row in failed)
+    word = "diverged or give no reason" if without_reason else "diverged"
+    ways = {
+        "chance": "count as a network that guesses",
+        "last": "count with their last value",
+        "worst": "count as the worst complete row, as they have no value and that of a network "
+        "that guesses is not known",
+    }
+    parts = [f"{numbers[way]} {word} and {said}" for way, said in ways.items() if numbers[way]]
+    if numbers["left_out"]:
+        parts.append(f"{numbers['left_out']} are left out")
+    return ", ".join(parts)
 
 
 def _both_ways(facts: Facts) -> str:
@@ -84,8 +103,8 @@ def lr_untuned(facts: Facts) -> Caution | None:
 
 
 def lr_sign(facts: Facts) -> Caution | None:
-    """Effects that help at one learning rate and hurt at another, beyond chance."""
-    sure = [row for row in facts.sign_changes if row["decided"] or row["significant"]]
+    """Effects that help at one learning rate and hurt at another, both decided."""
+    sure = [row for row in facts.sign_changes if row["decided"]]
     if not sure:
         return None
     first = sure[0]
@@ -96,19 +115,12 @@ def lr_sign(facts: Facts) -> Caution | None:
         if first["stage"] is None
         else f"stage {first['stage']}"
     )
-    rates = [own["lr"] for own in first["by_lr"]]
-    best = min(rates)
     return Caution(
         "W_LR_SIGN",
         f"{len(sure)} effect{'s' if len(sure) > 1 else ''} of skips change sign with the learning "
         f"rate, first {first['kind']} at {where}: the average over rates describes none of them. "
         "See by_lr in skip_benefit.json.",
-        new_study(
-            facts,
-            f"--mode effects --set recipe.lr={best:.2g}",
-            f"lr{best:.2g}",
-            "Decide on the learning rate first, and read the map at that rate alone.",
-        ),
+        "Decide on the learning rate first, and read the map at that rate alone.",
     )
 
 

@@ -143,6 +143,8 @@ def test_diverged_rows_count_at_chance_and_other_failures_are_left_out(planted):
         "randomised": 80,
         "used": 78,
         "at_chance": 1,
+        "at_worst": 0,
+        "worst": None,
         "complete": 77,
         "failed": {"diverged": 1, "lost": 1, "oom": 1},
         "left_out": {"lost": 1, "oom": 1},

@@ -65,17 +65,28 @@ def test_an_effect_that_changes_sign_with_the_rate_is_found_and_warned_of(plante
         if row["position"] == 1 and row["kind"] == "identity"
     ]  # fmt: skip
     [row] = first
-    assert (row["decided"], row["significant"]) == (True, True)
+    assert (row["decided"], row["size_differs"], row["significant"]) == (True, True, True)
     assert [own["decision"] for own in row["by_lr"]] == ["benefit", "harm"]
     assert row["difference"] == pytest.approx(-6, abs=0.4)
     [entry] = [e for e in result["warning_details"] if e["code"] == "W_LR_SIGN"]
     assert "change sign with the learning rate" in entry["text"]
-    assert "--mode effects --set recipe.lr=0.03 --name planted-lr0.03" in entry["remedy"]
-    words = skip_benefit(
-        crossed(planted, rows=100, effect=flipping), [], replace(planted.context, run_folder=None)
-    )["warning_details"]
-    [entry] = [e for e in words if e["code"] == "W_LR_SIGN"]
+    # Which rate is the right one is not known here, so no command names one.
     assert entry["remedy"].startswith("Decide on the learning rate first")
+
+
+def test_an_effect_at_one_rate_alone_differs_in_size_and_is_no_change_of_sign(planted):
+    def at_the_high_rate(rate, codes):
+        return (0.5 if rate > 0.05 else 0.0) * codes.sum()
+
+    sized = 0
+    for seed in range(4):
+        rows = crossed(planted, effect=at_the_high_rate, sd=0.3, seed=seed)
+        result = skip_benefit(rows, [], planted.context)
+        assert "W_LR_SIGN" not in result["warnings"]
+        changes = result["lr_sign_changes"]
+        assert not any(row["decided"] for row in changes)
+        sized += sum(row["size_differs"] for row in changes)
+    assert sized >= 4
 
 
 def test_signs_that_differ_by_chance_are_listed_without_a_claim(planted):
@@ -86,7 +97,7 @@ def test_signs_that_differ_by_chance_are_listed_without_a_claim(planted):
         values = values_of(reference.rows, study_metric(planted.context))
         changes = sign_changes(reference, analyses_by_rate(reference, values, None))
         listed += len(changes)
-        claims += any(row["decided"] or row["significant"] for row in changes)
+        claims += any(row["decided"] or row["size_differs"] for row in changes)
     assert listed > 60
     assert claims <= 3
 

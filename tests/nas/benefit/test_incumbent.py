@@ -1,9 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 from scipy import stats
 
 from nas.benefit.incumbent import search_result
+from nas.trials import Source, State
 
 
 def test_the_incumbent_is_the_best_mean_over_fresh_seeds_not_the_best_search_value(planted):
@@ -116,3 +118,27 @@ def test_accuracies_that_differ_by_less_than_an_image_tell_no_winner(planted):
     assert versus["difference"] == pytest.approx(0.01, abs=1e-3)
     assert (versus["ci_low"], versus["ci_high"]) == (None, None)
     assert versus["verdict"] == "not distinguishable"
+
+
+def test_the_incumbent_is_compared_with_the_mean_random_network_of_its_depth(planted):
+    trials = planted.design(20)
+    failed = replace(trials[7], state=State.FAILED, reason="diverged", value=None, metrics={})
+    rows = [*trials[:7], failed, *trials[8:]]
+    found = search_result(rows, planted.finalists(trials[5], [0.2, 0.3, 0.4]), planted.context)
+    values = [row.value if row.value is not None else math.log(10) for row in rows]
+    random = found["random_search"]
+    assert random["mean"] == pytest.approx(sum(values) / 20)
+    assert (random["n"], random["layers"], random["grade"]) == (20, 32, "randomised")
+    gain = 100 * (random["mean"] - 0.3) / random["mean"]
+    assert found["relative_improvement"] == pytest.approx(gain)
+
+
+def test_without_random_networks_or_where_their_mean_is_zero_there_is_no_improvement(planted):
+    trials = planted.design(20)
+    repeats = planted.finalists(trials[5], [0.2, 0.3])
+    adaptive = [replace(row, source=Source.ADAPTIVE) for row in trials]
+    found = search_result(adaptive, repeats, planted.context)
+    assert (found["random_search"], found["relative_improvement"]) == (None, None)
+    zero = [replace(row, value=0.0) for row in trials]
+    found = search_result(zero, repeats, planted.context)
+    assert (found["random_search"]["mean"], found["relative_improvement"]) == (0, None)

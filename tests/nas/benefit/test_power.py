@@ -109,20 +109,39 @@ def test_power_is_what_is_stated_by_simulation(num_kinds: int) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: runs_needed(0, 1), r"power: effect must be a number > 0, got effect=0\."),
-        (lambda: runs_needed(1, math.nan), r"power: sd must be a number > 0, got sd=nan\."),
+        (
+            lambda: runs_needed(0, 1),
+            r"power: effect must be a number > 0, got effect=0\. Give the size",
+        ),
+        (
+            lambda: runs_needed(1, math.nan),
+            r"power: sd must be a number > 0, got sd=nan\. Give the standard",
+        ),
+        (
+            lambda: detectable(9, 1, inflation=0),
+            r"power: inflation must be a number > 0, got inflation=0\. Give 1",
+        ),
         (lambda: detectable(9, -1), r"power: sd must be a number > 0, got sd=-1\."),
-        (lambda: runs_needed(1, 1, power=1), r"power: power must be in \(0, 1\), got power=1\."),
-        (lambda: pairs_needed(1, 1, alpha=0), r"power: alpha must be in \(0, 1\), got alpha=0\."),
+        (
+            lambda: runs_needed(1, 1, power=1),
+            r"power: power must be in \(0, 1\), got power=1\. Usual is 0\.8\.",
+        ),
+        (
+            lambda: pairs_needed(1, 1, alpha=0),
+            r"power: alpha must be in \(0, 1\), got alpha=0\. Usual is 0\.05\.",
+        ),
         (
             lambda: runs_needed(1, 1, family_size=0),
-            r"power: family_size must be >= 1, got family_size=0\.",
+            r"power: family_size must be >= 1, got family_size=0\. Give 1",
         ),
         (
             lambda: pairs_needed(1, 1, 1.5),
-            r"power: correlation must be in \[-1, 1\], got correlation=1\.5\.",
+            r"power: correlation must be in \[-1, 1\], got correlation=1\.5\. Give 0",
         ),
-        (lambda: rows_for_equivalence(-1, 1), r"power: effect must be a number > 0"),
+        (
+            lambda: rows_for_equivalence(-1, 1),
+            r"power: margin must be a number > 0, got margin=-1\. Give",
+        ),
     ],
 )
 def test_what_is_out_of_range_is_refused(call, message: str) -> None:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from nas.benefit.assemble import skip_benefit
-from nas.benefit.context import study_metric
+from nas.benefit.context import BenefitContext, study_metric
 from nas.benefit.effects import analyse
 from nas.benefit.frame import make_frame
 from nas.benefit.places import block_facts
 from nas.benefit.sample import make_sample
 from nas.benefit.signals import signal_rows
+from nas.trials import Source, State, TrialRecord
+from search_spaces.spec import Kind
 
 
 def with_evidence(anchors, profile, sd=0.0):
@@ -73,6 +75,47 @@ def test_unrelated_signals_are_called_predictive_as_rarely_as_promised(rows_of):
         low, high = row["predictive_ci"]["lesion_branch"]
         called += not low <= 0 <= high
     assert called <= 5
+
+
+def small_rows(planted, blocks, profiles):
+    """Signal rows of one stage of blocks whose effects differ and are known well."""
+    rng = np.random.default_rng(4)
+    world = planted.world(np.outer(np.linspace(0.1, 0.9, blocks), [0, 1, 1]), stages=1)
+    analysis = analyse(
+        world.draw(rng, 96, lambda own, codes: 0.05 * own.normal(size=len(codes))),
+        (Kind.NONE, Kind.IDENTITY),
+        0.02,
+    )
+    anchor = TrialRecord(
+        number=0,
+        state=State.COMPLETE,
+        source=Source.ANCHOR,
+        decisions={f"skip.{place}": "identity" for place in world.places},
+        value=0.1,
+    )
+    facts = block_facts(world.places, BenefitContext(direction="minimize"))
+    names = ("branch_shortcut_ratio", "lesion_branch", "lesion_shortcut")
+    for own in profiles:
+        evidence = dict(zip(names, map(tuple, own[1:]), strict=True))
+        row = replace(anchor, gradient_norms=tuple(own[0]), evidence=evidence)
+        yield signal_rows([row], analysis, facts)[0]
+
+
+@pytest.mark.parametrize(("blocks", "is_compared"), [(5, False), (6, True)])
+def test_signals_of_fewer_than_six_blocks_are_not_compared(planted, blocks, is_compared):
+    [row] = small_rows(planted, blocks, [np.tile(np.arange(blocks), (4, 1))])
+    assert (row["predictive_rho"] is not None) is is_compared
+
+
+@pytest.mark.parametrize("blocks", [6, 9])
+def test_any_of_four_unrelated_signals_is_called_predictive_as_rarely_as_promised(planted, blocks):
+    rng = np.random.default_rng(blocks)
+    called, studies = 0, 60
+    for row in small_rows(planted, blocks, rng.normal(size=(studies, 4, blocks))):
+        intervals = row["predictive_ci"].values()
+        called += any(not low <= 0 <= high for low, high in intervals)
+    # 5% and what luck may add to it.
+    assert called <= 8
 
 
 def test_without_evidence_there_are_no_signals(planted):

@@ -11,8 +11,10 @@ from nas.claims.finding import Verdict
         ({0.1: (2, 5), 0.01: (5, 5)}, {0.1: (0, 5), 0.01: (0, 5)}, Verdict.SUPPORTED),
         # Networks with skips do not train either.
         ({0.1: (0, 5), 0.01: (0, 5)}, {0.1: (0, 5), 0.01: (0, 5)}, Verdict.CONTRADICTED),
-        # Plain networks train as well.
-        ({0.1: (5, 5), 0.01: (5, 5)}, {0.1: (0, 5), 0.01: (5, 5)}, Verdict.CONTRADICTED),
+        # Plain networks train as well: the statement is true, and skips are not what makes it so.
+        ({0.1: (5, 5), 0.01: (5, 5)}, {0.1: (0, 5), 0.01: (5, 5)}, Verdict.INCONCLUSIVE),
+        # Fewer than half is sure at one rate alone.
+        ({0.1: (1, 5), 0.01: (0, 5)}, {0.1: (0, 5), 0.01: (0, 5)}, Verdict.INCONCLUSIVE),
         ({0.1: (3, 5), 0.01: (2, 5)}, {0.1: (1, 5), 0.01: (0, 5)}, Verdict.INCONCLUSIVE),
         # Two seeds are too few for any difference.
         ({0.1: (2, 2), 0.01: (2, 2)}, {0.1: (0, 2), 0.01: (0, 2)}, Verdict.INCONCLUSIVE),
@@ -24,6 +26,18 @@ def test_the_verdict_on_very_deep_networks(
     found = decide_trainable(ours, plain, 110)
     assert found.verdict is wanted
     assert "110 layers" in found.evidence
+
+
+def test_plain_networks_that_train_are_told_by_the_bound_of_the_better_of_two_rates() -> None:
+    few = decide_trainable({0.1: (5, 5), 0.01: (5, 5)}, {0.1: (5, 5), 0.01: (5, 5)}, 110)
+    assert few.evidence.endswith(
+        "; plain networks train as well, so that skips are not what makes the difference"
+    )
+    assert few.facts["lower 97.5% bound of plain at its best rate"] == pytest.approx(0.025**0.2)
+    many = decide_trainable({0.1: (9, 9), 0.01: (9, 9)}, {0.1: (9, 9), 0.01: (0, 9)}, 110)
+    assert many.evidence.endswith("(more than half surely)")
+    none = decide_trainable({0.1: (5, 5), 0.01: (5, 5)}, {0.1: (0, 5), 0.01: (0, 5)}, 110)
+    assert "as well" not in none.evidence
 
 
 def test_equal_arms_are_rarely_told_apart_though_each_has_its_best_rate() -> None:

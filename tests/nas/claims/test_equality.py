@@ -26,6 +26,19 @@ def test_the_verdict_on_some_layers_benefiting_more(
     assert len(found.estimates) == 6
 
 
+def test_differences_that_are_sure_and_small_are_said_to_be_small() -> None:
+    rows = fold_over(3, seed=0)
+    draws = np.random.default_rng(2).normal(size=len(rows))
+    values = rows @ np.array([1.0, 1, 1, 1, 1, 0.99]) / 2 + 0.001 * draws
+    found = decide_equality(rows, list(values), 0.05, NAMES)
+    assert found.verdict is Verdict.SUPPORTED
+    assert (
+        "no group is further than 0.05 nats from their mean, which hardly matters"
+        in found.evidence
+    )
+    assert found.facts["all differences are smaller"]
+
+
 def test_the_words_name_the_most_and_the_least() -> None:
     rows = fold_over(3, seed=0)
     values = rows @ np.array([0, 3.0, 1, 1, 1, 1]) / 2

@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from nas.claims.finding import Verdict
-from nas.claims.gradients import GradientCase, decide_shattering, decide_vanishing
+from nas.claims.gradients import (
+    SHATTERING,
+    VANISHING,
+    GradientCase,
+    decide_shattering,
+    decide_vanishing,
+)
+from nas.claims.jobs import Measuring
+from nas.claims.results import Results
+from nas.claims.setup import ClaimsSetup
+from nas.config import make_config
 
 
 def make_case(ratio: float, *, has_skips: bool, norm: str = "batch", spread: float = 0.05):
@@ -50,6 +60,37 @@ def test_the_slope_and_the_ratio_are_those_of_the_logarithms() -> None:
     assert case.ratio.value == pytest.approx(3.0)
     assert case.slope.value == pytest.approx(-1.0)
     assert case.course == "explode"
+
+
+@pytest.mark.parametrize(
+    "logs", [[float("nan")] * 4, [30.0, 30.0, 30.0, 30.0], [-30.0] * 4, [float("nan"), 0, 0, 0]]
+)
+def test_gradients_that_are_not_known_are_not_even(logs: list[float]) -> None:
+    unknown = GradientCase(norm="batch", layers=20, has_skips=False, logs=[logs] * 10)
+    assert unknown.course == "are unclear"
+    found = decide_vanishing([unknown, *cases(0.0, 0.0)[1:]], "batch")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.numbers()["estimates"][0]["estimate"] is None
+
+
+def test_gradients_beyond_the_largest_number_at_the_first_block_alone_explode() -> None:
+    case = GradientCase(norm="batch", layers=20, has_skips=False, logs=[[30.0, 9, 3, 0.0]] * 10)
+    assert case.course == "explode"
+
+
+def test_what_a_file_has_as_null_is_not_known() -> None:
+    setup = ClaimsSetup.from_config(make_config({}))
+    for claim in (VANISHING, SHATTERING):
+        jobs = [job for job in claim.plan(setup) if isinstance(job, Measuring)]
+        null = [None] * 10 if claim is SHATTERING else [[None, 0.0]] * 10
+        results = Results(setup, {}, {job.key: null for job in jobs})
+        assert claim.decide(setup, results).verdict is Verdict.INCONCLUSIVE
+
+
+def test_cosines_that_are_not_known_decide_nothing() -> None:
+    known = list(np.random.default_rng(1).normal(size=10) * 0.01)
+    found = decide_shattering({20: ([*known[:9], float("nan")], [v - 1 for v in known])})
+    assert found.verdict is Verdict.INCONCLUSIVE
 
 
 def test_one_seed_decides_nothing() -> None:

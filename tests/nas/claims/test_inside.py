@@ -56,5 +56,8 @@ def test_gradients_and_cosines_have_a_value_per_seed(digits: ImageData) -> None:
 
 
 def test_gradients_without_a_network_are_a_mistake(digits: ImageData) -> None:
-    with pytest.raises(TypeError, match="gradients must be measured on a network, got spec=None"):
+    with pytest.raises(
+        TypeError,
+        match=r"^nas claims: gradients must be measured on a network, got spec=None\. Give Meas",
+    ):
         measure(SETUP.measuring("gradients", 1), digits)

@@ -8,7 +8,7 @@ from nas.claims.describe import describe_claims, describe_price, summary
 from nas.claims.finding import Estimate, Finding, Line, Plot, Verdict
 from nas.claims.page import render_claims
 from nas.claims.record import describe_claim
-from nas.claims.results import ClaimTest, Results
+from nas.claims.results import ClaimTest, Outcome, Results
 from nas.claims.setup import ClaimsSetup
 from nas.config import make_config
 
@@ -35,16 +35,20 @@ FINDING = Finding(
 )
 
 
-def make_record(finding: Finding = FINDING, *, is_chosen: bool = True) -> dict[str, Any]:
+def make_record(
+    finding: Finding = FINDING, *, is_chosen: bool = True, planned: int = 1, done: int = 1
+) -> dict[str, Any]:
     claim = ClaimTest(
         id="C7",
         statement="More & more.",
         test="t",
         rule="r",
-        plan=lambda setup: [setup.training(setup.of_layers(20), 0)],
+        plan=lambda setup: [setup.training(setup.of_layers(20), r) for r in range(planned)],
         decide=lambda setup, results: finding,
     )
-    return describe_claim(claim, SETUP, Results(SETUP, {}), is_chosen=is_chosen)
+    outcome = Outcome(diverged=False, val_log_losses=(0.1,), val_accuracy=0.9)
+    known = {training.key: outcome for training in claim.plan(SETUP)[planned - done :]}
+    return describe_claim(claim, SETUP, Results(SETUP, known), is_chosen=is_chosen)
 
 
 def untested() -> list[dict[str, Any]]:
@@ -83,8 +87,16 @@ def test_a_record_says_what_it_holds_for() -> None:
     assert record["numbers"]["estimates"][3]["estimate"] is None
 
 
+def test_a_record_names_the_seeds_that_were_used_and_not_those_that_were_planned() -> None:
+    record = make_record(planned=5, done=3)
+    assert record["data"]["seeds"] == 3
+    assert record["data"]["replicates"] == [2, 3, 4]
+    assert record["data"]["study_seed"] == SETUP.scope.study_seed
+    assert "3 trainings on 3 seeds (2 more are missing): it is so" in record["evidence"]
+
+
 def test_what_was_not_asked_for_and_is_not_known_is_not_tested() -> None:
-    record = make_record(is_chosen=False)
+    record = make_record(is_chosen=False, done=0)
     assert (record["verdict"], record["evidence"]) == ("not tested", "not asked for")
     assert {r["verdict"] for r in untested()} == {"not tested"}
 

@@ -72,4 +72,30 @@ def test_how_three_tests_make_a_verdict(verdicts: tuple[Verdict, ...], wanted: V
 
 
 def test_each_arm_has_the_rate_with_the_fewest_steps() -> None:
-    assert best_rates({"a": [[9, 8], [1, 2]], "b": [[1, 1], [1, 1]]}) == {"a": 1, "b": 0}
+    best, _ = best_rates({"a": [[9, 8], [1, 2]], "b": [[1, 1], [1, 1]]}, 1)
+    assert best == {"a": 1, "b": 0}
+
+
+def test_rates_are_chosen_by_other_seeds_than_those_that_are_tested() -> None:
+    best, steps = best_rates({"a": [[1, 1, 9, 9, 9], [5, 6, 2, 2, 2]]}, 3)
+    assert best == {"a": 1}
+    assert steps == {"a": [5, 6]}
+
+
+def test_the_sign_test_is_exact_although_each_arm_has_its_best_rate() -> None:
+    rng = np.random.default_rng(0)
+    # One arm hangs on its rate, the other does not; both are equal in the median at any rate.
+    verdicts = [
+        decide_toy(steps["with_skip"], steps["without"])[0]
+        for _ in range(400)
+        for _, steps in [
+            best_rates(
+                {
+                    "with_skip": rng.normal(0, 3, (3, 30)).tolist(),
+                    "without": rng.normal(0, 0.1, (3, 30)).tolist(),
+                },
+                10,
+            )
+        ]
+    ]
+    assert sum(verdict is not OPEN for verdict in verdicts) / 400 < 0.07

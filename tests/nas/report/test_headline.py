@@ -158,6 +158,14 @@ def test_estimates_from_failed_networks_are_no_evidence() -> None:
     )
 
 
+def test_too_many_rows_left_out_are_no_evidence() -> None:
+    rows = {"randomised": 30, "complete": 25, "used": 25, "left_out": {"lost": 2, "pruned": 3}}
+    benefit = FAILED | {"rows": rows, "effects": [ALL_HELP | {"decision": "inconclusive"}]}
+    assert headline(benefit) == (
+        "No answer on digits: 5 of 30 random networks are left out, too many to decide."
+    )
+
+
 def test_anchors_answer_where_the_random_networks_failed() -> None:
     anchors = [anchor("plain-8", 0.98, 0.97, 0.99), anchor("identity-8", 0.9, 0.88, 0.92)]
     sentence = headline(FAILED | {"effects": [ALL_HELP], "anchors": anchors})

@@ -111,6 +111,18 @@ def test_the_card_shows_both_columns_with_their_grade_and_the_fixed_sentence() -
     assert "The second can be near zero although the first is large, because skips" in text
 
 
+def test_the_card_counts_what_was_compared_on_the_test_split() -> None:
+    data = whole()
+    assert "test split" not in words(keep_card(data))
+    rows = [row | {"split": "test"} for row in data.benefit["confirm"]]
+    tested = dataclasses.replace(data, benefit=dict(data.benefit) | {"confirm": rows})
+    text = words(keep_card(tested))
+    assert (
+        f"The second column is of the test split, on which {len(rows)} flips were compared" in text
+    )
+    assert "has chosen by that split" in text
+
+
 def test_without_pairs_the_card_has_one_column_and_the_command_that_fills_the_other() -> None:
     data = dataclasses.replace(sample(), run="runs/digits")
     text = words(keep_card(data))

@@ -95,7 +95,7 @@ def change(**more: Any) -> dict[str, Any]:
 
 
 def test_only_sign_changes_beyond_noise_are_named() -> None:
-    found = [change(significant=True), change(block=2), change(block=3)]
+    found = [change(decided=True, size_differs=True), change(block=2), change(block=3)]
     text = words(rates_section(but(whole(), lr_sign_changes=found)))
     assert "The sign hangs on the learning rate" in text
     assert typographic("identity at stage 2, block 1: +0.20, helps at 0.03; -0.10 at 0.1") in text
@@ -103,6 +103,15 @@ def test_only_sign_changes_beyond_noise_are_named() -> None:
     quiet = words(rates_section(but(whole(), lr_sign_changes=found[1:])))
     assert "The sign hangs" not in quiet
     assert "The sign hangs" not in words(rates_section(but(whole(), lr_sign_changes=[])))
+
+
+def test_a_difference_in_size_is_not_called_a_change_of_sign() -> None:
+    found = [change(decided=False, size_differs=True, block=index) for index in range(1, 9)]
+    text = words(rates_section(but(whole(), lr_sign_changes=found)))
+    assert "The sign hangs" not in text
+    assert "The size differs between rates, a change of sign is not shown" in text
+    assert "2 more in skip_benefit.json" in text
+    assert "no more than noise" not in text
 
 
 def test_neighbours_are_named_by_block_and_called_by_the_joint_test() -> None:

@@ -31,14 +31,23 @@ def facts(planted, confirm, anchors=(), run_folder="runs/planted", trials=()):
 
 
 def test_harmless_deletions_of_skips_that_matter_together_are_redundant(planted):
-    rows = [deletion(1), deletion(2, "inconclusive"), deletion(3)]
+    rows = [deletion(1), deletion(2), deletion(3)]
     found = loo_redundant(facts(planted, rows, planted.anchors()))
     assert found.code == "W_LOO_REDUNDANT"
-    assert "In identity-32 no single one of 3 skips" in found.text
+    assert "In identity-32 no single one of 3 skips is worth keeping by itself" in found.text
     flips = "stage1.block1=none,stage1.block2=none,stage1.block3=none"
     assert found.remedy == f"nas ablate runs/planted --flip {flips}"
     table = loo_redundant(facts(planted, rows, planted.anchors(), run_folder=None))
     assert table.remedy.startswith("Delete the skips that you mean to leave out all at once")
+
+
+def test_deletions_that_cannot_be_told_are_not_called_worthless(planted):
+    rows = [deletion(1), deletion(2, "inconclusive"), deletion(3, "inconclusive")]
+    found = loo_redundant(facts(planted, rows, planted.anchors()))
+    assert found.code == "W_LOO_REDUNDANT"
+    assert "none of 3 skips was shown to matter one by one" in found.text
+    assert "or the pairs are too few to tell" in found.text
+    assert "worth keeping" not in found.text
 
 
 @pytest.mark.parametrize(
