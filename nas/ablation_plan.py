@@ -15,6 +15,8 @@ from search_spaces.spec import ArchitectureSpec, Kind
 
 LEAST_SEEDS = 2
 """One pair has no spread, hence no interval."""
+MOST_SEEDS = 1000
+"""More are a slip of the finger: the plan alone would hold millions of trainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,11 @@ class AblateOptions:
             raise ConfigError(
                 f"nas ablate: --seeds must be >= {LEAST_SEEDS}, got seeds={self.seeds}. One pair "
                 "has no interval; five or more are usual."
+            )
+        if self.seeds > MOST_SEEDS:
+            raise ConfigError(
+                f"nas ablate: --seeds must be <= {MOST_SEEDS}, got seeds={self.seeds}. Five to "
+                "twelve are usual; a --flip for single blocks leaves time for more."
             )
         flips = [Flip.parse(text) for text in self.flips]
         for index, flip in enumerate(flips):

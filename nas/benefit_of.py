@@ -9,7 +9,7 @@ import optuna
 
 from nas.benefit import skip_benefit
 from nas.benefit.context import Direction
-from nas.errors import ConfigError
+from nas.errors import ConfigError, TableError
 from nas.open_study import read_any_study, read_repeats
 from nas.own_names import OwnNames, read_names
 from nas.reporting import context_of_trials
@@ -96,4 +96,19 @@ def _of_study(study: optuna.Study, sesoi: float | None, names: OwnNames) -> dict
 
 def _as_rows(table: Any) -> Iterable[Mapping[str, Any]]:
     """A pandas table iterates over its columns; its rows are what is meant."""
-    return table.to_dict("records") if hasattr(table, "columns") else table
+    if hasattr(table, "columns"):
+        return table.to_dict("records")
+    if not isinstance(table, Iterable) or isinstance(table, Mapping | bytes):
+        raise _no_trials(f"trials={table!r}")
+    rows = list(table)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise _no_trials(f"row {number}={row!r}")
+    return rows
+
+
+def _no_trials(got: str) -> TableError:
+    return TableError(
+        "skip_benefit: trials must be an Optuna study, the path of a CSV file, a pandas table or "
+        f"rows that map columns to values, got {got}. Write nas.skip_benefit(study)."
+    )

@@ -146,13 +146,13 @@ def _search(config: Any, *, with_report: bool, with_export: bool) -> None:
 
 
 @contextlib.contextmanager
-def _explained_interrupt(folder: Path) -> Iterator[None]:
+def _explained_interrupt(folder: Path, what: str = "the study") -> Iterator[None]:
     """Say after Ctrl-C how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         print(
-            f"\nInterrupted; the study in {folder} is intact. Finished epochs are kept. "
+            f"\nInterrupted; {what} in {folder} is intact. Finished epochs are kept. "
             f"Go on with:\n  {_same_command()}",
             file=sys.stderr,
         )
@@ -330,7 +330,7 @@ def claims(
     from nas.claims.run import ClaimsOptions, run_claims
 
     options = ClaimsOptions(only=tuple(only or ()), seeds=seeds)
-    with _explained_interrupt(RUNS / resolved.name):
+    with _explained_interrupt(RUNS / resolved.name / "claims", "what was trained for the claims"):
         run_claims(resolved, RUNS, options)
 
 

@@ -18,6 +18,8 @@ from search_spaces.places import Kind
 ABSENT = "absent"
 """Word for a block that a network does not have."""
 _WORDS = (*(kind.value for kind in Kind), ABSENT)
+_INNER = ("name", "kinds")
+"""What may be said of one column."""
 _IS_KIND = re.compile(r"^skip\d*\.")
 _METRIC = re.compile(r"(?:val|test)_[A-Za-z0-9_]+")
 _ALIKE = {"true": "1", "false": "0", "1": "true", "0": "false"}
@@ -138,10 +140,10 @@ def _names(data: Mapping[str, Any], where: str) -> OwnNames:
             source = str(theirs)
             continue
         _check_ours(where, str(ours))
-        is_block = isinstance(theirs, Mapping)
-        if is_block:
+        if isinstance(theirs, Mapping):
+            _check_inner(f"{where}, {ours}", theirs)
             kinds_of[ours] = _kinds(theirs.get("kinds", {}), f"{where}, {ours}")
-        columns[ours] = str(theirs.get("name", ours) if is_block else theirs)
+        columns[ours] = str(theirs.get("name", ours) if isinstance(theirs, Mapping) else theirs)
     twice = [name for name, number in Counter(columns.values()).items() if number > 1]
     if twice:
         ours = [name for name, theirs in columns.items() if theirs == twice[0]]
@@ -166,6 +168,15 @@ def _check_ours(where: str, name: str) -> None:
         f"{where}: keys are our names, such as skip.stage1.block1 (from 1), got {name!r}. "
         f"{did_you_mean(name, dict.fromkeys(examples))}"
     )
+
+
+def _check_inner(where: str, data: Mapping[str, Any]) -> None:
+    for key in data:
+        if key not in _INNER:
+            raise ConfigError(
+                f"{where}: keys of one name must be {' and '.join(_INNER)}, got {str(key)!r}. "
+                f"{did_you_mean(str(key), _INNER)}"
+            )
 
 
 def _kinds(words: Any, where: str) -> dict[str, str]:

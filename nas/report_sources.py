@@ -1,7 +1,7 @@
 """A report from a run folder, from a storage and a name, or from a table; no torch here."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -14,8 +14,17 @@ from nas.own_names import OwnNames, read_names
 from nas.reporting import ReportInputs, WrittenReport, context_of_trials, write_report
 from nas.run import open_run
 from nas.storage import open_storage
+from nas.table_problems import far_values
 from nas.tables import read_table, split_repeats
 from nas.trials import TrialRecord
+
+
+@dataclass(frozen=True)
+class SourcedReport(WrittenReport):
+    """A report of trials that were trained elsewhere, where a wrong number may slip in."""
+
+    far_values: str | None = None
+    """Names results so far from all others that they may be mistakes."""
 
 
 def check_flags(
@@ -134,10 +143,12 @@ def names_of(names: Path | None, source: str | None) -> OwnNames:
 
 
 def what_else(written: WrittenReport) -> list[str]:
-    """Return what the command says beside the headline: rows left out, and rows to add."""
-    unused = [str(rows["words"]) for rows in written.benefit.get("unused_rows") or ()]
+    """Return what the command says beside the headline: rows left out or odd, and rows to add."""
+    notes = [str(rows["words"]) for rows in written.benefit.get("unused_rows") or ()]
+    if isinstance(written, SourcedReport) and written.far_values is not None:
+        notes.append(written.far_values)
     rows = written.rows_to_add
-    return unused + ([rows.describe(written.folder)] if rows else [])
+    return notes + ([rows.describe(written.folder)] if rows else [])
 
 
 def _write(
@@ -146,7 +157,14 @@ def _write(
     repeats: Sequence[TrialRecord],
     out: Path,
 ) -> WrittenReport:
-    return write_report(
+    written = write_report(
         out,
         ReportInputs(study=context.study_name, trials=trials, repeats=repeats, context=context),
+    )
+    return SourcedReport(
+        folder=written.folder,
+        benefit=written.benefit,
+        headline=written.headline,
+        rows_to_add=written.rows_to_add,
+        far_values=far_values(trials),
     )

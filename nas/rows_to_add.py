@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,8 +27,9 @@ _FEWEST, _MOST_FILES = 24, 100
 _SETS = 4
 _SPARE = 3
 """Different networks beyond its columns that the coarsest model needs, one column per kind."""
-_MOST_TRIES = 20
-"""Design rows that are looked through for each new one."""
+_MOST_SEARCHED = 512
+"""Design rows that are looked through, and so the most that are written. Each costs a
+millisecond, and who trains so many comes back for more with better estimates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class RowsToAdd:
 
     rows: tuple[PlanRow, ...]
     settles: str
-    """What they are good for, in words."""
+    """What they are good for, in words that follow "for"."""
     file: str = FILE
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class RowsToAdd:
 
     def describe(self, folder: Path) -> str:
         """Return the line that the command prints."""
-        return f"rows     {folder / self.file}: {len(self.rows)} to train, {self.settles}"
+        return f"rows     {folder / self.file}: {len(self.rows)} to train for {self.settles}"
 
     def write(self, folder: Path) -> None:
         """Write them as `nas plan` does; column `value` is left for the user."""
@@ -73,14 +74,20 @@ def rows_to_add(
     if context.run_folder is not None or context.recipe:
         return None
     frame = make_frame(sort_rows(trials), context)
-    choices = _choices(trials, frame)
+    kinds = [kinds_of(trial) for trial in trials]
+    choices = _choices(kinds, frame)
     number, settles = _asked(benefit, frame, choices)
     patterns = math.prod(len(own.kinds) for own in choices.values())
     if not number or patterns < max(len(own.kinds) for own in choices.values()) + _SPARE:
         # So small a space holds no rows that would tell its noise, however many are trained.
         return None
     first = max((trial.number for trial in trials), default=-1) + 1
-    fresh = islice(_fresh(trials, choices, number), number)
+    there = {
+        tuple(own.items())
+        for own, trial in zip(kinds, trials, strict=True)
+        if trial.source is Source.RANDOMISED
+    }
+    fresh = islice(_fresh(there, choices, number), number)
     with_depths = any(name.startswith("depth.") for trial in trials for name in trial.decisions)
     rates = {row.lr for row in frame.rows}
     rate = rates.pop() if len(rates) == 1 else None
@@ -120,11 +127,11 @@ def _is_filled(path: Path) -> bool:
         return True
 
 
-def _choices(trials: Sequence[TrialRecord], frame: Frame) -> dict[Place, BlockChoices]:
+def _choices(of_trials: Sequence[Mapping[Place, Kind]], frame: Frame) -> dict[Place, BlockChoices]:
     """Return the kinds that every block has had in any trial; where it was one alone, all."""
     seen: dict[Place, set[Kind]] = defaultdict(set)
-    for trial in trials:
-        for place, kind in kinds_of(trial).items():
+    for kinds in of_trials:
+        for place, kind in kinds.items():
             seen[place].add(kind)
     found = {}
     for place in frame.places:
@@ -140,9 +147,9 @@ def _asked(
     if not frame.places:
         return 0, ""
     kinds = [len(own.kinds) for own in choices.values()]
+    columns = 1 + sum(kinds) - len(kinds)
     if not frame.rows:
-        columns = 1 + sum(kinds) - len(kinds)
-        words = f"which tell what the skips of {len(kinds)} blocks are worth"
+        words = f"what the skips of {len(kinds)} blocks are worth"
         return _whole_sets(max(2 * columns, _FEWEST), kinds), words
     settled = benefit.get("settled") or {}
     step = settled.get("next")
@@ -150,27 +157,35 @@ def _asked(
         return 0, ""
     left = settled["num_answers"] - settled["num_settled"]
     answers = f"the other {left} answers" if left > 1 else "the last answer"
-    hope = "as a first step" if step["is_first_step"] else "if effects are what they seem"
-    return _whole_sets(step["design_rows"], kinds), f"which would settle {answers}, {hope}"
+    asked = step["design_rows"]
+    number = _whole_sets(asked, kinds)
+    if len(frame.reference_rows) + number < 2 * columns:
+        verb = "need" if left > 1 else "needs"
+        return number, f"a first step: {answers} {verb} at least {2 * columns} rows in all"
+    if step["is_first_step"]:
+        return number, f"a first step towards {answers}"
+    first = "" if number >= asked else f"the first of about {asked:,} "
+    return number, f"{answers}, {first}if effects are what they seem"
 
 
 def _whole_sets(number: int, kinds: Sequence[int]) -> int:
     """In whole sets every block has each of its kinds equally often, see `design_rows`."""
     size = _SETS * math.lcm(*kinds)
-    return math.ceil(number / size) * size
+    return min(math.ceil(number / size), _MOST_SEARCHED // size) * size
 
 
 def _fresh(
-    trials: Sequence[TrialRecord], choices: Mapping[Place, BlockChoices], number: int
+    there: Set[tuple[tuple[Place, Kind], ...]],
+    choices: Mapping[Place, BlockChoices],
+    number: int,
 ) -> Iterator[dict[Place, Kind]]:
     """Yield rows of the design that no design trial has; any, where a small space is used up."""
-    there = {
-        tuple(kinds_of(trial).items()) for trial in trials if trial.source is Source.RANDOMISED
-    }
     kinds = {place: own.kinds for place, own in choices.items()}
-    tries = max(_MOST_TRIES * number, number + len(there))
+    # Beyond that, those that are there may be all that the design of this seed begins with.
+    goes_on = len(there) + number <= _MOST_SEARCHED
+    seed = _SEED if goes_on else child_seed(_SEED, "rows beyond", len(there))
     seen, others = [], []
-    for row in islice(design_rows(list(kinds), kinds, _SEED), tries):
+    for row in islice(design_rows(list(kinds), kinds, seed), _MOST_SEARCHED):
         (others if tuple(row.items()) in there else seen).append(row)
         if len(seen) == number:
             break

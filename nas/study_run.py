@@ -245,8 +245,8 @@ class StudyRun:
 
         with self._owned():
             config, planned = self._study.config, plan.repeats()
-            begun = [*self._repeats.ended, *(r.record for r in self._repeats.begun)]
-            left = not_begun(planned, begun, config.recipe)
+            # What a former owner left unfinished is still to be paid for.
+            left = not_begun(planned, self._repeats.ended, config.recipe)
             ended = [*self._search.trials.ended, *self._repeats.ended]
             seconds = estimate_seconds(left, config, ended, len(self._slots))
             self._print(f"study    {config.name} in {self._study.folder.path}")

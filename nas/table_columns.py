@@ -30,6 +30,7 @@ DECISION = re.compile(
 )
 """Names of the columns that hold decisions."""
 _LOOKS_LIKE_DECISION = re.compile(r"^(?:depth|(?:skip|span)\d*)\.")
+_BLOCK = re.compile(r"^(skip\.stage[1-9]\d*\.block)([1-9]\d*)$")
 _MOST_SHOWN = 12
 _RENAME = "Where it has another name, say so with --names."
 _REMEDIES = {
@@ -75,6 +76,29 @@ def check_columns(path: str, columns: Sequence[str], optional: Iterable[str] = (
             f"{path}, line 1: at least one decision about a skip must be there, got "
             f"{shown(columns)}. Add columns such as skip.stage1.block1. {_RENAME}"
         )
+    _check_gaps(path, columns)
+
+
+def _check_gaps(path: str, columns: Sequence[str]) -> None:
+    """Check that the blocks of a stage follow each other, as a column may have been lost.
+
+    The first block may be missing: where the width changes, spaces often leave no choice.
+    """
+    there = {name for name in columns if _BLOCK.match(name)}
+    for name in columns:
+        found = _BLOCK.match(name)
+        if found is None:
+            continue
+        missing = next(
+            (f"{found[1]}{b}" for b in range(2, int(found[2])) if f"{found[1]}{b}" not in there),
+            None,
+        )
+        if missing is not None:
+            raise TableError(
+                f"{path}, line 1: column {missing!r} must be there, as {name!r} is, got none. Add "
+                "it, also where its kind is the same in every network, or number the blocks of a "
+                "stage without a gap."
+            )
 
 
 def shown(columns: Sequence[str]) -> str:

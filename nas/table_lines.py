@@ -78,6 +78,8 @@ class Line:
         metrics = {name: self._number(name) for name in METRICS}
         fields: dict[str, Any] = {name: self._integer(name) for name in INTEGERS}
         fields |= {name: self._number(name) for name in NUMBERS}
+        if fields["lr"] is not None and not fields["lr"] > 0:
+            raise self._wrong("lr", "must be > 0", "Leave it empty where it is not known.")
         fields |= {name: self.cells.get(name) or None for name in WORDS}
         fields |= {name: fields[name] or 0 for name in COUNTS}
         return TableTrial(

@@ -5,9 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.errors import TableError
-from nas.trials import TrialRecord
+import numpy as np
 
+from nas.errors import TableError
+from nas.trials import State, TrialRecord
+
+_FAR = 50
+"""Quartile ranges from the median from which one value shapes the whole map; noise never is so
+far."""
 _MOST_ROWS, _MOST_SORTS, _MOST_NAMED = 12, 5, 100
 
 
@@ -121,4 +126,25 @@ def unused_rows(found: Iterable[tuple[int, str]], word: str) -> tuple[Unused, ..
     return tuple(
         Unused(reason=reason, word=word, rows=tuple(numbers))
         for reason, numbers in by_reason.items()
+    )
+
+
+def far_values(trials: Iterable[TrialRecord]) -> str | None:
+    """Return a sentence that names results so far from all others that they may be mistakes.
+
+    Args:
+        trials: Trials of the search; those without a result say nothing.
+    """
+    found = [(row.number, row.value) for row in trials if row.state is State.COMPLETE]
+    known = [(number, value) for number, value in found if value is not None]
+    if not known:
+        return None
+    low, median, high = np.quantile([value for _, value in known], [0.25, 0.5, 0.75])
+    limit = _FAR * (high - low)
+    far = [number for number, value in known if abs(value - median) > limit > 0]
+    if not far:
+        return None
+    return (
+        f"{len(far)} with a value far from all others: {name_rows('trial', far)}. Check it; a "
+        "training that went astray is state=failed"
     )

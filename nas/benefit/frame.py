@@ -68,9 +68,10 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
     """Find the reference depth and the rows at it; `rows` are sorted."""
     design = tuple(randomised(rows))
     found = plans(design)
+    own_depths = [depths_of(row) for row in design]
     plan = context.reference_depths
     if plan is None and found:
-        share = sum(depths_of(row) == found[0] for row in design) / len(design)
+        share = own_depths.count(found[0]) / len(design)
         plan = found[0] if share >= 0.5 else None
     elif plan is None and context.reference_spec is not None:
         plan = context.reference_spec.depths
@@ -87,7 +88,7 @@ def make_frame(rows: Sequence[TrialRecord], context: BenefitContext) -> Frame:
         places, reference = places_of_depths(deepest), design
     else:
         places = places_of_depths(plan)
-        reference = tuple(row for row in design if depths_of(row) == plan)
+        reference = tuple(r for r, own in zip(design, own_depths, strict=True) if own == plan)
     kinds = _kinds(rows, context)
     is_declared = plan is not None and plan == context.reference_depths
     declared = context.choices or {} if is_declared else {}
@@ -113,7 +114,11 @@ def _block_layers(context: BenefitContext, rows: Sequence[TrialRecord]) -> int:
     """Return the layers per block: of the known network, or most often among the rows."""
     if context.reference_spec is not None:
         return context.reference_spec.block_layers
-    counts = Counter(block_layers_of(row) for row in rows)
+    # Tables that do not say their layers are common and long; counting their blocks tells nothing.
+    says_none = (row.spec is None and row.layers is None for row in rows)
+    counts = Counter(
+        2 if none else block_layers_of(row) for row, none in zip(rows, says_none, strict=True)
+    )
     return max(counts, key=lambda layers: (counts[layers], -layers), default=2)
 
 

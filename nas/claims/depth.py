@@ -101,7 +101,9 @@ def _share(name: str, share: Share) -> Estimate:
 
 
 def decide_growth(
-    gains: Mapping[int, Sequence[float]], in_accuracy: Mapping[int, Sequence[float]] | None = None
+    gains: Mapping[int, Sequence[float]],
+    in_accuracy: Mapping[int, Sequence[float]] | None = None,
+    guessing: Sequence[int] = (),
 ) -> Finding:
     """Decide C7.
 
@@ -109,14 +111,15 @@ def decide_growth(
         gains: By layers: per seed, log-loss of the plain network minus that with skips. Seeds are
             in the same order at every depth.
         in_accuracy: The same in accuracy, shown beside.
+        guessing: Layers at which both arms end at guessing: a gain there is none that was measured.
     """
     layers = sorted(gains)
     slopes = [slope(layers, row) for row in zip(*(gains[n] for n in layers), strict=True)]
     trend = mean_estimate("slope of the gain per layer", slopes, unit="nats per layer")
     verdict = Verdict.INCONCLUSIVE
-    if trend.is_above:
+    if trend.is_above and not guessing:
         verdict = Verdict.SUPPORTED
-    elif trend.is_below:
+    elif trend.is_below and not guessing:
         verdict = Verdict.CONTRADICTED
     by_depth = [
         mean_estimate(f"gain in log-loss, {n} layers", gains[n], unit="nats", decides=False)
@@ -132,9 +135,22 @@ def decide_growth(
         verdict=verdict,
         evidence=(
             f"gain by skips {means} log-loss at {', '.join(map(str, layers))} layers; slope "
-            f"{with_interval(trend, 4)} per layer"
+            f"{with_interval(trend, 4)} per layer{_of_guessing(guessing)}"
         ),
         estimates=(trend, *by_depth),
+        facts={"layers at which both arms guess": ", ".join(map(str, guessing))}
+        if guessing
+        else {},
+    )
+
+
+def _of_guessing(layers: Sequence[int]) -> str:
+    if not layers:
+        return ""
+    named = ", ".join(map(str, layers))
+    return (
+        f"; at {named} layers both arms end at guessing, so that the gains say nothing of the claim: "
+        "train longer, or at another rate"
     )
 
 
@@ -171,11 +187,13 @@ def _decide_growth(setup: ClaimsSetup, results: Results) -> Finding:
     gains = differences("log_loss")
     if not all(gains.values()):
         return not_tested("trainings are missing")
-    finding = decide_growth(gains, differences("accuracy"))
+    guessing = [n for n in layers if _both_guess(setup, results, n)]
+    finding = decide_growth(gains, differences("accuracy"), guessing)
     return Finding(
         verdict=finding.verdict,
         evidence=finding.evidence,
         estimates=finding.estimates,
+        facts=finding.facts,
         plot=accuracy_plot(
             results,
             {
@@ -186,6 +204,16 @@ def _decide_growth(setup: ClaimsSetup, results: Results) -> Finding:
             },
         ),
     )
+
+
+def _both_guess(setup: ClaimsSetup, results: Results, layers: int) -> bool:
+    """Say whether most seeds of a depth end at guessing, with skips and without."""
+    rows = complete_seeds(
+        setup.num_seeds(_SEEDS),
+        lambda r: [results.loss(_growth(setup, layers, kind, r)) for kind in _NAMES],
+    )
+    # A loss is never above chance here: what is not below it has learnt nothing.
+    return 2 * sum(min(row) >= setup.chance_loss for row in rows) > len(rows)
 
 
 def accuracy_plot(results: Results, arms: Mapping[str, Mapping[int, Sequence[Training]]]) -> Plot:
@@ -278,7 +306,8 @@ GROWTH = ClaimTest(
     ),
     rule=(
         "Supported: the 95% t interval of the slope over seeds lies above 0. Contradicted: below "
-        "0. Else inconclusive."
+        "0. Else inconclusive, also where at some depth most seeds of both networks end at guessing, "
+        "since such a gain of zero is no measurement."
     ),
     plan=_plan_growth,
     decide=_decide_growth,

@@ -261,12 +261,21 @@
     }
   }
 
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      // An address that was cut off in the middle of a sign: no change is better than an error.
+      return "";
+    }
+  }
+
   function follow(hash) {
     const [, key, flips] = hash.match(/^#change=(\w+):(.*)$/) || [];
     const index = data.bases.findIndex((one) => one.key === key);
     if (index < 0) return;
     start(index);
-    for (const flip of decodeURIComponent(flips).split(",").filter(Boolean)) {
+    for (const flip of decoded(flips).split(",").filter(Boolean)) {
       const [name, kind] = flip.split("=");
       const place = data.places.indexOf(name);
       const letter = (kind || "")[0]?.toUpperCase();

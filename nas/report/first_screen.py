@@ -31,6 +31,8 @@ from nas.report.sight import sight_words
 from nas.report.skip_map import skip_map_svg
 from nas.report.svg import Scale, figure, line, mark, scale_over, text, titled
 
+_MOST_NAMED = 3
+
 
 def first_screen(data: ReportData) -> str:
     """Write the six answers."""
@@ -217,7 +219,26 @@ def _settle(data: ReportData) -> str:
         lines = "<li>Trials that do not fail: see the warnings.</li>"
     elif not lines:
         lines = "<li>More trials of the random design, which alone are evidence for effects.</li>"
-    return f"{body}<ul>{lines}{_rows_to_add(data)}</ul>"
+    return f"{body}<ul>{lines}{_rows_to_add(data)}{_shut(data)}</ul>"
+
+
+def _shut(data: ReportData) -> str:
+    """Name blocks that are clear by themselves and undecided all the same: rows may not help them."""
+    found = [
+        effect.place
+        for effect in block_effects(data.benefit).values()
+        if not effect.gate_passed and effect.low is not None and effect.high is not None
+        if (effect.low > 0 or effect.high < 0) and effect.place is not None
+    ]
+    if not found:
+        return ""
+    places = sorted(set(found))
+    few = ", ".join(map(str, places))
+    names = few if len(places) <= _MOST_NAMED else count(len(places), "block")
+    return (
+        f"<li>{esc(names)}: the interval leaves out zero, but the mean that has to be decided "
+        "before single blocks is not. More rows need not change that.</li>"
+    )
 
 
 def _rows_to_add(data: ReportData) -> str:

@@ -102,12 +102,18 @@ def _whole(effects: Sequence[Effect]) -> Keep:
 
 
 def paired_verdicts(flips: Iterable[Pair]) -> dict[int, dict[int, Keep]]:
-    """Return the verdicts in one network, by stage and block, from flips of its skips to none."""
-    found: dict[int, dict[int, Keep]] = {}
+    """Return the verdicts in one network, by stage and block.
+
+    Args:
+        flips: Of its skips to none, or of its blocks without a skip to each kind of skip.
+    """
+    directions: dict[Place, list[Direction]] = {}
     for one in flips:
         if one.place is not None:
-            own = found.setdefault(one.place.stage, {})
-            own[one.place.block] = verdict_of([one.direction])
+            directions.setdefault(one.place, []).append(one.direction)
+    found: dict[int, dict[int, Keep]] = {}
+    for place, own in sorted(directions.items()):
+        found.setdefault(place.stage, {})[place.block] = verdict_of(own)
     return found
 
 
@@ -118,6 +124,8 @@ class InNetwork:
     title: str
     verdicts: Mapping[int, Mapping[int, Keep]]
     """By stage and block, where the network has a skip."""
+    additions: Mapping[int, Mapping[int, Keep]]
+    """By stage and block, where it has none: `keep` where adding one helps."""
     num_pairs: int
     """Fewest pairs of trainings behind one of them."""
     test_looks: int
@@ -129,12 +137,16 @@ def in_network(benefit: Mapping[str, Any]) -> InNetwork | None:
     found = best_pairs(benefit)
     if found is None:
         return None
-    base, flips = found
+    base, every = found
+    taken = [one for one in every if one.estimand == "ABL"]
+    added = [one for one in every if one.estimand == "ADD"]
+    flips = [one for one in (*taken, *added) if one.place is not None]
     title = "In the network with every skip" if base.startswith("identity") else "In a finalist"
     title = "In your best network" if is_best(benefit, flips[0]) else title
     return InNetwork(
         title=f"{title} ({base})",
-        verdicts=paired_verdicts(flips),
+        verdicts=paired_verdicts(taken),
+        additions=paired_verdicts(added),
         num_pairs=min(one.n_pairs for one in flips),
         test_looks=_test_looks(benefit) if any(one.split == "test" for one in flips) else 0,
     )

@@ -21,6 +21,12 @@ from nas.trials import Source
 
 TITLE = "Which layers should keep their skip?"
 _ORDER = (Keep.KEEP, Keep.MAY_GO, Keep.WITHOUT, Keep.UNKNOWN)
+_ADDING = {
+    Keep.KEEP: "adding one helps",
+    Keep.MAY_GO: "adding one does too little to matter",
+    Keep.WITHOUT: "adding one hurts",
+    Keep.UNKNOWN: "cannot tell whether one would help",
+}
 
 
 def keep_card(data: ReportData) -> str:
@@ -47,7 +53,7 @@ def _table(data: ReportData, stages: list[StageKeep], network: InNetwork | None)
     for stage in stages:
         cells = [f'<th scope="row">Stage {stage.stage}</th>', f"<td>{_average(stage)}</td>"]
         if network is not None:
-            cells.append(f"<td>{_paired(network.verdicts.get(stage.stage, {}), stage)}</td>")
+            cells.append(f"<td>{_paired(network, stage)}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return f'<table class="keep"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
@@ -73,12 +79,29 @@ def _average(stage: StageKeep) -> str:
     return "; ".join(texts)
 
 
-def _paired(verdicts: Mapping[int, Keep], stage: StageKeep) -> str:
-    if not verdicts:
-        return word(Keep.UNKNOWN.direction, "not flipped")
-    left = [block for block in stage.blocks if block not in verdicts]
-    rest = f"; {word(Keep.UNKNOWN.direction, f'not flipped: {_blocks(left)}')}" if left else ""
-    return _groups(verdicts) + rest
+def _paired(network: InNetwork, stage: StageKeep) -> str:
+    """Write what taking away its skips does, then what adding one does where it has none."""
+    verdicts = network.verdicts.get(stage.stage, {})
+    additions = network.additions.get(stage.stage, {})
+    texts = [_groups(verdicts)] if verdicts else []
+    texts += _added(additions)
+    left = [block for block in stage.blocks if block not in verdicts and block not in additions]
+    if left or not texts:
+        # A block may still have been changed with others, or from one kind of skip to the other.
+        which = f": {_blocks(left)}" if texts else ""
+        texts.append(word(Keep.UNKNOWN.direction, f"not compared with none by itself{which}"))
+    return "; ".join(texts)
+
+
+def _added(additions: Mapping[int, Keep]) -> list[str]:
+    """Write what a skip would add at the blocks that have none, by verdict."""
+    texts: list[str] = []
+    for verdict, said in _ADDING.items():
+        blocks = [block for block, own in additions.items() if own is verdict]
+        if blocks:
+            words = word(verdict.direction, said)
+            texts.append(f"no skip at {_blocks(blocks)}: {words}")
+    return texts
 
 
 def _groups(verdicts: Mapping[int, Keep]) -> str:
@@ -112,7 +135,8 @@ def _how_sure(data: ReportData, network: InNetwork | None) -> str:
     """Say what a verdict rests on, and why the two columns can differ."""
     sure = stress(
         "*How sure:* a verdict stands only where the whole 95% interval bears it, for all stages, "
-        "or all blocks, at once."
+        "or all blocks, at once. A single block is decided only where the mean of its stage is: "
+        "opposite effects within a stage stay grey, however clear."
     )
     if network is not None:
         return f"{sure} {esc(STAND_IN)}{_test_use(network)}"

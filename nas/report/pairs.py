@@ -64,14 +64,13 @@ def read_pairs(benefit: Mapping[str, Any]) -> dict[str, list[Pair]]:
 
 
 def best_pairs(benefit: Mapping[str, Any]) -> tuple[str, list[Pair]] | None:
-    """Return the flips of the best network, else of another finalist, else of full identity.
+    """Return all flips of the best network, else of another finalist, else of full identity.
 
-    Only networks count whose skips were taken away.
+    Only networks count of whose skips at least one was taken away by itself.
     """
     for base, flips in read_pairs(benefit).items():
-        taken = [one for one in flips if one.estimand == "ABL" and one.place is not None]
-        if taken:
-            return base, taken
+        if any(one.estimand == "ABL" and one.place is not None for one in flips):
+            return base, flips
     return None
 
 

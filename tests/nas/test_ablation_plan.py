@@ -146,6 +146,7 @@ class TestChosenFlips:
     ("options", "message"),
     [
         ({"seeds": 1}, r"--seeds must be >= 2, got seeds=1\."),
+        ({"seeds": 1001}, r"--seeds must be <= 1000, got seeds=1001\. Five to twelve are usual"),
         ({"top": -1}, r"--top must be >= 0, got top=-1\."),
         ({"top": 3}, r"--top must be at most the number of retrained finalists, got top=3 of 2\."),
         ({"finalists": ()}, r"retrained finalists are needed, got none for top=1\. Bring the stu"),

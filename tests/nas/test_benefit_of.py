@@ -77,3 +77,18 @@ def test_a_wrong_kind_in_a_table_names_its_row(records: list[TrialRecord]) -> No
 def test_an_empty_table_is_refused() -> None:
     with pytest.raises(TableError, match="table: must hold a header and trials"):
         nas.skip_benefit([], direction="minimize")
+
+
+@pytest.mark.parametrize(
+    ("trials", "got"),
+    [
+        (None, "trials=None"),
+        (7, "trials=7"),
+        ({"trial": [0]}, r"trials=\{'trial': \[0\]\}"),
+        (b"a.csv", "trials=b'a.csv'"),
+        ([{"trial": 0}, 1], "row 2=1"),
+    ],
+)
+def test_what_holds_no_trials_is_refused(trials: Any, got: str) -> None:
+    with pytest.raises(TableError, match=rf"trials must be an Optuna study, .* got {got}\. Write"):
+        nas.skip_benefit(trials, direction="minimize")

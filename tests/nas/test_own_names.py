@@ -57,6 +57,11 @@ def test_source_is_a_column_or_a_word(names: OwnNames) -> None:
         ({"kinds": {"on": "skip"}}, r"kinds must name one of ours .* got on: skip"),
         ({"kinds": "identity"}, r"kinds must be a mapping of your words to ours, got 'identity'"),
         (
+            {"skip.stage1.block1": {"name": "a", "knds": {"on": "none"}}},
+            r"names, skip.stage1.block1: keys of one name must be name and kinds, got 'knds'\. Did "
+            r"you mean 'kinds'",
+        ),
+        (
             {"value": "a", "skip.stage1.block1": "a"},
             r"must stand for one of ours, got 'a' for value and skip.stage1.block1",
         ),

@@ -184,3 +184,19 @@ def test_values_near_the_largest_overflow_nowhere(tmp_path: Path) -> None:
     written = report_csv(table, "minimize", None, tmp_path / "out")
     assert "e+4" in written.headline
     assert len(written.headline) < 300
+
+
+def test_a_value_far_from_all_others_is_named(tmp_path: Path) -> None:
+    values = [str(1 + 0.01 * (number % 7)) for number in range(40)]
+    usual = write_table(tmp_path / "a.csv", "complete", "randomised", values)
+    assert not any(
+        "far from" in line
+        for line in what_else(report_csv(usual, "minimize", None, tmp_path / "o"))
+    )
+    values[4] = "1e6"
+    odd = write_table(tmp_path / "b.csv", "complete", "randomised", values)
+    written = report_csv(odd, "minimize", None, tmp_path / "out")
+    assert what_else(written)[0] == (
+        "1 with a value far from all others: trial 4. Check it; a training that went astray is "
+        "state=failed"
+    )

@@ -133,3 +133,14 @@ def test_layers_are_read_and_written_again(tmp_path):
     rows = read_trials_csv(path)
     assert [row.layers for row in rows] == [8, None]
     assert [row.to_row()["layers"] for row in rows] == [8, None]
+
+
+@pytest.mark.parametrize("rate", ["0", "-0.1"])
+def test_a_learning_rate_is_above_zero(tmp_path, rate):
+    path = table(
+        tmp_path,
+        f"0,complete,randomised,1,{rate},none",
+        header="trial,state,source,value,lr,skip.stage1.block1",
+    )
+    with pytest.raises(TableError, match=rf"line 2: column 'lr' must be > 0, got lr='{rate}'"):
+        read_trials_csv(path)

@@ -1,7 +1,7 @@
 import pytest
 
 from nas.errors import TableError
-from nas.table_problems import Problems, RowError, name_rows, unused_rows
+from nas.table_problems import Problems, RowError, far_values, name_rows, unused_rows
 from nas.tables import read_trials_csv, records_from_rows
 from tests.nas.table_files import GOOD, table
 
@@ -70,3 +70,25 @@ def test_unused_rows_are_grouped_by_reason() -> None:
     }
     assert second.describe() == "1 not used, a sweep: line 2"
     assert name_rows("line", [7, 9, 12]) == "lines 7, 9 and 12"
+
+
+def test_far_values_are_counted_in_quartile_ranges_of_those_with_a_result() -> None:
+    rows = [
+        {
+            "trial": number,
+            "state": "complete",
+            "source": "randomised",
+            "value": value,
+            "skip.stage1.block1": "none",
+        }
+        for number, value in enumerate([1.0, 2.0, 3.0, 4.0, 80.0, -900.0])
+    ]
+    assert far_values(records_from_rows(rows)) == (
+        "1 with a value far from all others: trial 5. Check it; a training that went astray is "
+        "state=failed"
+    )
+    failed = [{**row, "state": "failed"} for row in rows]
+    assert far_values(records_from_rows(failed)) is None
+    # Where most values are equal, nothing says how far is far.
+    equal = [{**row, "value": 1.0} for row in rows[:-1]]
+    assert far_values(records_from_rows([*equal, rows[-1]])) is None

@@ -67,3 +67,17 @@ def test_a_study_can_be_launched_in_the_folder_of_its_claims(tmp_path: Path) -> 
 
     (tmp_path / "tiny" / "claims").mkdir(parents=True)
     RunFolder(tmp_path / "tiny").check_usable()
+
+
+def test_an_interrupted_call_speaks_of_what_was_trained_and_of_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nas.claims.run.run_claims", interrupted)
+    result = CliRunner().invoke(app, ["claims", "--name", "typo"])
+    assert result.exit_code == 130
+    assert "what was trained for the claims in runs/typo/claims is intact" in result.stderr
+    assert "study" not in result.stderr

@@ -79,3 +79,12 @@ def test_without_growth_one_of_forty_is_supported() -> None:
         for _ in range(2000)
     ]
     assert 0.015 < verdicts.count(Verdict.SUPPORTED) / 2000 < 0.035
+
+
+@pytest.mark.parametrize("by_layer", [0.02, -0.02])
+def test_depths_at_which_both_arms_guess_decide_nothing_and_are_named(by_layer: float) -> None:
+    found = decide_growth(gains(by_layer), guessing=(20, 32))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "; at 20, 32 layers both arms end at guessing" in found.evidence
+    assert found.estimates[0].value == pytest.approx(by_layer)
+    assert "guessing" not in decide_growth(gains(by_layer)).evidence

@@ -200,3 +200,16 @@ def test_on_digits_skips_matter_more_with_depth(tmp_path: Path) -> None:
     result = run_claims(config, tmp_path, options("C7", "C8", seeds=None))
     assert verdicts(result.folder)["C7"] == "supported"
     assert verdicts(result.folder)["C8"] == "supported"
+
+
+def test_networks_that_have_learnt_nothing_say_nothing_of_depth(tmp_path: Path) -> None:
+    def fate(candidate: object, attempt: int) -> str:
+        return "diverged"
+
+    result = run_claims(
+        make_study(), tmp_path, options("C7"), lambda *_: FakePool(epochs=1, fate=fate)
+    )
+    [record] = [r for r in result.claims if r["id"] == "C7"]
+    assert record["verdict"] == "inconclusive"
+    assert "layers both arms end at guessing" in record["evidence"]
+    assert "both arms guess" in (result.folder / "claims.html").read_text()

@@ -245,3 +245,12 @@ def test_a_network_beyond_the_rows_is_said_to_be(tmp_path: Path) -> None:
         "This network lies beyond what was measured: 5 of its 6 blocks have a projection, in "
         "random networks 0 to 4."
     ) in out(found, "support")
+
+
+@needs_browser
+def test_a_change_cut_off_in_the_middle_of_a_sign_is_no_change(page: str, tmp_path: Path) -> None:
+    told = "<script>onerror = (what) => (document.body.dataset.failed = what);</script>"
+    start = page.rindex("<script>")
+    found = rendered(tmp_path, page[:start] + told + page[start:], "#change=identity:%E0%A4%A")
+    assert "data-failed" not in found
+    assert out(found, "predicted") != ""

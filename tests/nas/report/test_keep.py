@@ -141,3 +141,56 @@ def test_in_a_space_whose_blocks_all_have_a_skip_nothing_can_be_taken_away() -> 
 def test_runs_of_numbers_are_written_as_ranges() -> None:
     assert listed([1, 2, 3, 5, 7, 8]) == "1 to 3, 5, 7 and 8"
     assert listed([]) == ""
+
+
+def flip_row(estimand: str, block_: int, decision: str, kind: str = "identity") -> dict[str, Any]:
+    half = 0.01 if decision in ("benefit", "harm", "negligible") else 1.0
+    mean = {"benefit": 0.1, "harm": -0.1}.get(decision, 0.0)
+    return {
+        "base": "trial 3",
+        "of_trial": 3,
+        "estimand": estimand,
+        "flip": f"stage1.block{block_}={kind}",
+        "stage": 1,
+        "block": block_,
+        "kind": kind,
+        "reference_kind": "none",
+        "d_mean": mean,
+        "ci_sim": [mean - half, mean + half],
+        "n_pairs": 5,
+        "split": "validation",
+        "decision": decision,
+    }
+
+
+def card_of(*flips: dict[str, Any]) -> str:
+    effects = [stage_row(1, 0.2), *(block(1, number, 0.2, 0.5) for number in range(1, 6))]
+    found = benefit_of(*effects) | {"confirm": list(flips)}
+    return words(keep_card(ReportData(study="a", benefit=found)))
+
+
+def test_a_flip_that_adds_a_skip_is_said_to_be_one() -> None:
+    text = card_of(
+        flip_row("ABL", 1, "benefit"),
+        flip_row("ADD", 2, "benefit"),
+        flip_row("ADD", 2, "inconclusive", "projection"),
+        flip_row("ADD", 3, "harm"),
+        flip_row("ADD", 4, "negligible"),
+        flip_row("ADD", 5, "inconclusive"),
+    )
+    assert "keep block 1; no skip at block 2: adding one helps; no skip at block 4: adding" in text
+    assert "no skip at block 4: adding one does too little to matter" in text
+    assert "no skip at block 3: adding one hurts" in text
+    assert "no skip at block 5: cannot tell whether one would help" in text
+    assert "paired, 5 pairs each" in text
+    assert "flipped" not in text
+    assert "not compared" not in text
+
+
+def test_a_block_of_which_only_the_kind_was_changed_is_not_called_unflipped() -> None:
+    text = card_of(flip_row("ABL", 1, "benefit"), flip_row("KIND", 2, "benefit", "projection"))
+    assert "keep block 1; not compared with none by itself: blocks 2 to 5" in text
+
+
+def test_the_card_says_that_a_block_waits_for_the_mean_of_its_stage() -> None:
+    assert "opposite effects within a stage stay grey, however clear" in words(keep_card(whole()))

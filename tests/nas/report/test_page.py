@@ -441,3 +441,17 @@ def test_an_effect_without_an_interval_is_drawn_without_a_whisker(data: ReportDa
     rows = [row | {"ci_sim_low": None, "ci_sim_high": None} for row in data.benefit["effects"]]
     page = render_report(dataclasses.replace(data, benefit=dict(data.benefit) | {"effects": rows}))
     assert "no interval yet" in page
+
+
+def test_a_clear_block_behind_a_shut_gate_is_named_and_not_promised_more(data: ReportData) -> None:
+    def shut(row: dict[str, Any]) -> dict[str, Any]:
+        ends = {"ci_sim_low": 0.1, "ci_sim_high": 0.3, "estimate": 0.2}
+        is_first = row["estimand"] == "AMCE" and (row["stage"], row["block"]) == (1, 1)
+        return row | {"gate_passed": False} | ends if is_first else row
+
+    effects = [shut(row) for row in data.benefit["effects"]]
+    text = words(render_report(but(data, effects=effects)))
+    assert (
+        "stage1.block1: the interval leaves out zero, but the mean that has to be decided before "
+        "single blocks is not. More rows need not change that." in text
+    )
