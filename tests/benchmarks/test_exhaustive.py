@@ -95,6 +95,7 @@ def test_all_patterns_once_give_the_truth_but_for_the_seeds() -> None:
     assert len(as_study(TABLE, rows).trials) == 64
 
 
+@pytest.mark.slow
 def test_replays_hold_what_they_promise(tmp_path: Path) -> None:
     # Bounds for few replays: nominal less what luck may take away.
     flags = "--replays 40 --searches 3 --forests 1 --curves 2 --workers 2"

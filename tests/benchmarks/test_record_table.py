@@ -40,6 +40,7 @@ def write_lines(path: Path, *lines: dict[str, Any]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+@pytest.mark.slow
 def test_recording_that_was_interrupted_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,6 +127,7 @@ def test_trainings_to_match_are_counted_until_it_stays_so() -> None:
     assert stays_as_good(np.array([1.0, 3.0]), 2.0) == math.inf
 
 
+@pytest.mark.slow
 def test_comparison_is_written_with_its_picture(tmp_path: Path) -> None:
     flags = "--generated --searches 2 --budget 16 --workers 1 --out"
     search_efficiency.main([*flags.split(), str(tmp_path)])

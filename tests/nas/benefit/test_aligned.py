@@ -88,6 +88,7 @@ def test_effects_that_grow_with_depth_are_flagged_and_warned_of(planted):
     assert entry["remedy"].endswith("--mode effects --name planted-effects")
 
 
+@pytest.mark.slow
 def test_equal_depths_are_seldom_told_apart(planted):
     kinds, rng, told = planted.context.kinds[:2], np.random.default_rng(0), 0
     for _ in range(60):

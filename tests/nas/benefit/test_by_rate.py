@@ -89,6 +89,7 @@ def test_an_effect_at_one_rate_alone_differs_in_size_and_is_no_change_of_sign(pl
     assert sized >= 4
 
 
+@pytest.mark.slow
 def test_signs_that_differ_by_chance_are_listed_without_a_claim(planted):
     claims, listed = 0, 0
     for seed in range(12):

@@ -123,6 +123,7 @@ def test_few_rows_still_give_honest_intervals_for_the_network(planted):
     assert np.mean(inside) >= 0.93
 
 
+@pytest.mark.slow
 def test_without_effects_a_study_seldom_claims_one(planted):
     world = planted.world(np.zeros((8, 3)))
     rng = np.random.default_rng(4)
@@ -133,6 +134,7 @@ def test_without_effects_a_study_seldom_claims_one(planted):
     assert claims / 250 <= 0.07
 
 
+@pytest.mark.slow
 def test_an_effect_as_large_as_worth_having_is_seldom_called_negligible(planted):
     tau = np.zeros((8, 3))
     tau[:, 1] = 0.4
@@ -145,6 +147,7 @@ def test_an_effect_as_large_as_worth_having_is_seldom_called_negligible(planted)
     assert wrong / 150 <= 0.07
 
 
+@pytest.mark.slow
 def test_rows_that_a_greedy_sampler_chose_mislead_where_random_rows_do_not(planted):
     world = two_kinds(planted, scale=1.0)
     rng = np.random.default_rng(6)
@@ -173,6 +176,7 @@ def test_rows_that_a_greedy_sampler_chose_mislead_where_random_rows_do_not(plant
     assert np.mean(primary) >= 0.93
 
 
+@pytest.mark.slow
 def test_dropping_diverged_rows_biases_and_scoring_them_at_chance_does_not(planted):
     tau = np.zeros((8, 3))
     tau[:, 1] = 0.3

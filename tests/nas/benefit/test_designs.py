@@ -54,6 +54,7 @@ def substitutes(planted, places=8, gamma=-0.5):
 
 
 @pytest.mark.parametrize("rows", [32, 64])
+@pytest.mark.slow
 def test_intervals_of_a_mirrored_design_hold_and_its_estimates_are_unbiased(planted, rows):
     errors, pointwise, bands = replay(substitutes(planted), "mirrored", rows, 100)
     assert pointwise.mean() >= 0.95

@@ -28,6 +28,7 @@ def test_one_bin_without_spread_between_is_the_weighted_mean_of_statsmodels():
 
 
 @pytest.mark.parametrize("between", [0.0, 0.3])
+@pytest.mark.slow
 def test_pooled_intervals_hold_as_often_as_they_say(between):
     rng, inside = np.random.default_rng(0), []
     for _ in range(400):

@@ -71,6 +71,7 @@ def test_sampled_trials_that_tell_another_story_are_warned_of(planted):
     assert "nas search --name planted --trials" in entry["remedy"]
 
 
+@pytest.mark.slow
 def test_chance_seldom_makes_the_two_differ(planted):
     context, told = planted.context, 0
     for seed in range(16):

@@ -71,6 +71,7 @@ def test_the_size_that_is_found_80_times_is_found_80_times(found: dict) -> None:
     assert again["found_share"] == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.slow
 def test_shares_are_on_average_those_of_fresh_studies() -> None:
     """What a report says of itself, against studies whose noise is known."""
     planted, repeats = 0.055, 60

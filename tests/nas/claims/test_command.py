@@ -44,6 +44,7 @@ def lines_of(path: Path) -> list[str]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+@pytest.mark.slow
 def test_a_killed_call_goes_on_and_trains_nothing_twice(tmp_path: Path) -> None:
     command = [*NAS, "claims", "--only", "C7", "--seeds", "2", "--name", "tiny", *TINY]
     folder = tmp_path / "runs" / "tiny" / "claims"
