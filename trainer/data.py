@@ -3,7 +3,7 @@
 Facts are known without loading, so that a search is planned and checked before any worker starts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search_spaces.errors import did_you_mean
 from search_spaces.spec import InputShape
@@ -28,29 +28,21 @@ class DataFacts:
     """Whether trainings are looked up in a table that ships, instead of being done."""
 
 
+_DIGITS = DataFacts(
+    name="digits",
+    input=InputShape(channels=1, height=8, width=8),
+    num_classes=10,
+    n_train=1077,
+    n_val=360,
+    n_test=360,
+    split_seed=0,
+    value_range=(0.0, 16.0),
+)
+
 _SHIPPED = {
-    "digits": DataFacts(
-        name="digits",
-        input=InputShape(channels=1, height=8, width=8),
-        num_classes=10,
-        n_train=1077,
-        n_val=360,
-        n_test=360,
-        split_seed=0,
-        value_range=(0.0, 16.0),
-    ),
+    "digits": _DIGITS,
     # The same images; trainings of 64 networks on them are in a table, see `trainer.recorded`.
-    "skipbench": DataFacts(
-        name="skipbench",
-        input=InputShape(channels=1, height=8, width=8),
-        num_classes=10,
-        n_train=1077,
-        n_val=360,
-        n_test=360,
-        split_seed=0,
-        value_range=(0.0, 16.0),
-        is_recorded=True,
-    ),
+    "skipbench": replace(_DIGITS, name="skipbench", is_recorded=True),
     # Of the shape of CIFAR-10, for timing: its images are noise around ten patterns.
     "generated-3x32x32": DataFacts(
         name="generated-3x32x32",

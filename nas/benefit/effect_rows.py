@@ -14,6 +14,19 @@ from nas.benefit.sample import KINDS, Sample
 from nas.benefit.spans import CLASSIC, longer_spans
 from search_spaces.spec import Kind
 
+NUMBERS = (
+    "estimate",
+    "se",
+    "df",
+    "ci_low",
+    "ci_high",
+    "ci_sim_low",
+    "ci_sim_high",
+    "p",
+    "p_adj",
+)
+"""Columns of an estimate, null where there is none."""
+
 
 def effect_rows(
     analysis: Analysis,
@@ -82,18 +95,7 @@ def _where(question: Question, facts: Sequence[BlockFacts]) -> dict[str, Any]:
 
 def _numbers(analysis: Analysis, question: Question) -> dict[str, Any]:
     found = analysis.answers.get(question)
-    names = [
-        "estimate",
-        "se",
-        "df",
-        "ci_low",
-        "ci_high",
-        "ci_sim_low",
-        "ci_sim_high",
-        "p",
-        "p_adj",
-    ]
-    row: dict[str, Any] = dict.fromkeys(names)
+    row: dict[str, Any] = dict.fromkeys(NUMBERS)
     row |= {"decision": analysis.decisions[question], "size": None, "mde": None}
     row |= {"estimator": None, "cov_type": None}
     if found is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.benefit.coding import network_weights, stage_weights
 from nas.benefit.context import BenefitContext, Metric, other_metrics, study_metric
-from nas.benefit.effect_rows import cost_columns, count_columns, place_columns
+from nas.benefit.effect_rows import NUMBERS, cost_columns, count_columns, place_columns
 from nas.benefit.effects import BENEFIT, HARM, INCONCLUSIVE
 from nas.benefit.estimates import ALPHA
 from nas.benefit.places import BlockFacts
@@ -179,18 +179,7 @@ def _correlations(
 
 
 def _numbers(found: MeanDifference | None, family_size: int) -> dict[str, Any]:
-    names = (
-        "estimate",
-        "se",
-        "df",
-        "ci_low",
-        "ci_high",
-        "ci_sim_low",
-        "ci_sim_high",
-        "p",
-        "p_adj",
-    )
-    row: dict[str, Any] = dict.fromkeys(names)
+    row: dict[str, Any] = dict.fromkeys(NUMBERS)
     row |= {"decision": INCONCLUSIVE, "size": None, "mde": None, "unit": "probability"}
     row |= {"p_failed": None, "p_failed_reference": None, "estimator": None, "cov_type": None}
     if found is None:
